@@ -1,0 +1,82 @@
+//! The programs and files that a fleet is made of, built or fetched once into the user's cache.
+//!
+//! Building needs the network, so it happens outside the namespace ([`ensure_all`], before
+//! [`crate::namespace::enter`]); inside, [`locate`] only looks up.
+
+mod prerequisites;
+mod recipes;
+mod store;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+pub use store::cache_dir;
+use store::Store;
+
+/// Where every component lies.
+#[derive(Clone, Debug)]
+pub struct Components {
+    /// The control plane and kubectl in one program.
+    pub hk: PathBuf,
+    /// The gateway controller.
+    pub contour: PathBuf,
+    /// The gateway.
+    pub envoy: PathBuf,
+    /// The metrics store.
+    pub prometheus: PathBuf,
+    /// CustomResourceDefinitions of the Gateway API, experimental channel.
+    pub gateway_api_crds: PathBuf,
+    /// CustomResourceDefinitions of Contour.
+    pub contour_crds: PathBuf,
+}
+
+/// One thing that can be made and kept.
+struct Recipe {
+    /// Folder in the cache: name, version, and a digest where the version alone does not tell.
+    key: String,
+    /// The file in that folder.
+    file: &'static str,
+    /// What a user is told about the time it takes.
+    usual: &'static str,
+    /// Puts `file` into the given folder.
+    make: fn(&std::path::Path) -> anyhow::Result<()>,
+}
+
+/// Builds or fetches whatever is missing or damaged. Inside the namespace it only looks up.
+pub fn ensure_all() -> anyhow::Result<Components> {
+    if crate::namespace::is_inside() {
+        return locate();
+    }
+    crate::namespace::check()?;
+    let store = Store::open()?;
+    let missing: Vec<_> = recipes::all()?.into_iter().filter(|r| !store.is_sound(r)).collect();
+    if !missing.is_empty() {
+        prerequisites::check()?;
+    }
+    for recipe in &missing {
+        store.make(recipe)?;
+    }
+    locate()
+}
+
+/// Finds all components, or says which one is missing.
+pub fn locate() -> anyhow::Result<Components> {
+    let store = Store::open()?;
+    let find = |recipe: &Recipe| {
+        let file = store.file(recipe);
+        anyhow::ensure!(file.is_file(), "{} is not there", file.display());
+        Ok(file)
+    };
+    let found = |recipe: anyhow::Result<Recipe>| {
+        find(&recipe?).context("run `lockflight-fleet build` first")
+    };
+    Ok(Components {
+        hk: found(recipes::hk())?,
+        contour: found(Ok(recipes::contour()))?,
+        envoy: found(Ok(recipes::envoy()))?,
+        prometheus: found(Ok(recipes::prometheus()))?,
+        gateway_api_crds: found(Ok(recipes::gateway_api_crds()))?,
+        contour_crds: found(Ok(recipes::contour_crds()))?,
+    })
+}

