@@ -1,1 +1,22 @@
-//! Placeholder.
+//! Lockflight's judge: windows of measurements in, verdict out.
+//!
+//! Nothing here knows a clock, a network or a cluster. The caller brings the samples and the
+//! times; equal input gives an equal verdict. [`compare`] is the whole interface of the
+//! comparison engine: a better rule replaces what is behind it and nothing around it.
+
+mod compare;
+mod condition;
+mod figures;
+mod promql;
+mod series;
+mod threshold;
+mod verdict;
+
+pub use compare::{ArmWindow, ComparisonRule, Windows, compare};
+pub use condition::{Condition, ConditionError};
+pub use promql::{Piece, longest_range, pieces};
+pub use series::{
+    Birth, NoDataReason, Sample, Series, events_since, newest_sample, scrape_interval,
+};
+pub use threshold::{reaches_back, threshold};
+pub use verdict::{GateVerdict, MetricVerdict, Verdict, gate};

@@ -146,6 +146,9 @@ pub struct PlannedWave {
     /// Whether a person has to agree.
     #[serde(default)]
     pub approval: Approval,
+    /// Whether the approval was given.
+    #[serde(default)]
+    pub approved: bool,
     /// Where the wave stands.
     pub phase: WavePhase,
     /// Since when.
@@ -183,13 +186,13 @@ pub struct MemberStatus {
     /// cluster was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<BaseStatus>,
-    /// Share of the new revision that the route is meant to give it, in per cent.
+    /// Weight that the route is meant to give the canary Service, in per cent.
     #[serde(default)]
     pub weight: u8,
-    /// Weight that the canary Service's share was last seen at in the route.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_weight: Option<u8>,
-    /// When the router was seen to have accepted the weight; evidence counts from here.
+    /// Last share that the router was seen to have accepted, in per cent.
+    #[serde(default)]
+    pub acknowledged_weight: u8,
+    /// When the router was seen to have accepted weight; evidence counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_at: Option<DateTime<Utc>>,
     /// Ready pods of the new revision.
@@ -205,14 +208,13 @@ pub struct MemberStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub problem: Option<String>,
-    /// Tokens of gates that people have opened here.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 50), inner(length(max = 64)))]
-    pub approvals: Vec<String>,
-    /// When something was last brought under way here that no Service had selected since: the
-    /// moment from which drains and settling are counted.
+    /// Step, from 1, whose approval was given here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settled_from: Option<DateTime<Utc>>,
+    pub approved_step: Option<u32>,
+    /// Since when the Services' endpoints are what the phase asks for; what follows waits until
+    /// the data plane has settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoints_since: Option<DateTime<Utc>>,
 }
 
 /// What served in a cluster when an attempt began.

@@ -7,11 +7,12 @@
 //!
 //! # What it does not do
 //!
-//! - No volumes (those that a pod declares are ignored), no environment from Secrets, ConfigMaps
+//! - No volumes (those that a pod declares are ignored), no environment from Secrets, config maps
 //!   or fields, no `$(NAME)` references in values.
 //! - No `command` (the image's program is what runs; `args` are passed), no exec or gRPC probes,
 //!   no HTTPS probes, no `preStop` other than `sleep`, no `postStart`.
-//! - One container per pod: no init containers, no sidecars.
+//! - One container per pod: no init containers, no sidecars. At most 245 pods at a time: further
+//!   ones stay pending until an address is free.
 //! - No eviction, no resource limits, no readiness gates, no in-place change of a pod's image.
 //! - No kube-proxy and no cluster DNS: Services have no reachable cluster IP. Gateways use
 //!   EndpointSlices, and those hold the pods' real addresses.
@@ -56,7 +57,10 @@ pub use node::NODE_NAME;
 const STOP_DEADLINE: Duration = Duration::from_secs(15);
 
 /// A running kubelet. Dropping it kills its pods' processes without waiting for their end.
+///
+/// The process of a pod can be found by its container ID, `process://PID`.
 #[derive(Debug)]
+#[must_use = "it ends when it is dropped"]
 pub struct Kubelet {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -77,7 +81,12 @@ pub async fn start(
     node::register(&client, cluster_index).await?;
     let addresses = Arc::new(Addresses::new(cluster_index));
     let address = node::address(cluster_index);
-    let host = Arc::new(Host { client, address, addresses, programs });
+    let host = Arc::new(Host {
+        client,
+        address,
+        addresses,
+        programs,
+    });
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(dispatch::run(host, stopped));
     Ok(Kubelet { stop, task })

@@ -20,8 +20,8 @@ use hyper::header::HeaderValue;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use report::{Latency, LoadReport, Seen};
 use report::Recorder;
+pub use report::{Latency, LoadReport, Seen};
 use send::Schedule;
 
 /// What a load shall be; see [`Load::builder`].
@@ -76,7 +76,11 @@ impl LoadBuilder {
     /// Starts the load. Fails if the host or the path cannot stand in a request, or the rate is
     /// not between 1 and 100 000.
     pub fn start(self) -> anyhow::Result<Load> {
-        ensure!((1..=100_000).contains(&self.rps), "a load of {} requests/s is not possible", self.rps);
+        ensure!(
+            (1..=100_000).contains(&self.rps),
+            "a load of {} requests/s is not possible",
+            self.rps
+        );
         let host = HeaderValue::from_str(&self.host)
             .with_context(|| format!("`{}` is not a host name", self.host))?;
         let uri = Uri::builder()
@@ -96,7 +100,11 @@ impl LoadBuilder {
             max_duration: self.max_duration,
         };
         let task = tokio::spawn(schedule.run(Arc::clone(&recorder), stopped));
-        Ok(Load { recorder, stop, task })
+        Ok(Load {
+            recorder,
+            stop,
+            task,
+        })
     }
 }
 
@@ -119,7 +127,7 @@ impl Load {
             rps: 200,
             keep_alive: true,
             max_in_flight: 1000,
-            max_duration: Duration::from_secs(30 * 60),
+            max_duration: Duration::from_mins(30),
         }
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Every address of `10.200.0.0/15` can be listened on inside, nothing leaves it, and when its
 //! first process ends (also by SIGKILL) the kernel ends every other one.
+//!
+//! The process that was started becomes unshare(1), which waits for the one inside. It does not
+//! pass SIGTERM on: end the process group (as Ctrl-C does), the process inside, or use SIGKILL.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -71,11 +74,17 @@ fn start_inside(ports: &[u16]) -> anyhow::Result<anyhow::Error> {
         // A duplicate without CLOEXEC, which nobody closes, outlives exec.
         let wanted = FIRST_LISTENER + i32::try_from(position)?;
         let got = fcntl(&listener, FcntlArg::F_DUPFD(wanted))?;
-        anyhow::ensure!(got == wanted, "descriptor {wanted} is taken: close it before starting");
+        anyhow::ensure!(
+            got == wanted,
+            "descriptor {wanted} is taken: close it before starting"
+        );
     }
     let program = std::env::current_exe().context("finding this program's own file")?;
     let mut command = Command::new("unshare");
-    command.args(UNSHARE).arg(program).args(std::env::args_os().skip(1));
+    command
+        .args(UNSHARE)
+        .arg(program)
+        .args(std::env::args_os().skip(1));
     command.env(MARKER, "1").env_remove("LISTEN_PID");
     if !ports.is_empty() {
         command.env("LISTEN_FDS", ports.len().to_string());
@@ -87,7 +96,11 @@ fn start_inside(ports: &[u16]) -> anyhow::Result<anyhow::Error> {
 /// Says in one sentence what this machine lacks.
 pub fn check() -> anyhow::Result<()> {
     let version = |program: &str, flag: &str| {
-        Command::new(program).arg(flag).stdout(Stdio::null()).stderr(Stdio::null()).status()
+        Command::new(program)
+            .arg(flag)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
     };
     version("ip", "-V").context("`ip` is missing: install the package iproute2")?;
     version("unshare", "--version").context("`unshare` is missing: install util-linux")?;
@@ -113,7 +126,10 @@ fn inherited() -> anyhow::Result<Vec<TcpListener>> {
 }
 
 fn set_up() -> anyhow::Result<()> {
-    let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn()?;
+    let mut ip = Command::new("ip")
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .spawn()?;
     if let Some(mut input) = ip.stdin.take() {
         input.write_all(SETUP.as_bytes())?;
     }
@@ -129,14 +145,18 @@ fn set_up() -> anyhow::Result<()> {
 /// The first process of a PID namespace ignores every signal that it has no handler for, so
 /// without this Ctrl-C would do nothing in a program that does not wait for [`ended_by_user`].
 fn exit_on_signal() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        while runtime.block_on(next_signal()).is_ok() {
-            if !PROGRAM_ENDS_ITSELF.load(Ordering::Relaxed) {
-                std::process::exit(130);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            while runtime.block_on(next_signal()).is_ok() {
+                if !PROGRAM_ENDS_ITSELF.load(Ordering::Relaxed) {
+                    std::process::exit(130);
+                }
             }
-        }
-    })?;
+        })?;
     Ok(())
 }
 
@@ -167,7 +187,9 @@ pub fn forward(listener: TcpListener, target: SocketAddr) -> anyhow::Result<()> 
         while let Ok((mut outside, _)) = listener.accept().await {
             tokio::spawn(async move {
                 if let Ok(mut inside) = tokio::net::TcpStream::connect(target).await {
-                    tokio::io::copy_bidirectional(&mut outside, &mut inside).await.ok();
+                    tokio::io::copy_bidirectional(&mut outside, &mut inside)
+                        .await
+                        .ok();
                 }
             });
         }

@@ -1,7 +1,7 @@
 //! The folder in which one run keeps its state.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use tempfile::TempDir;
@@ -12,10 +12,9 @@ const LOCK: &str = "running";
 /// A fresh folder, removed at the end unless it is to be kept.
 #[derive(Debug)]
 pub struct RunDir {
-    path: PathBuf,
-    remove: Option<TempDir>,
+    dir: TempDir,
     // Held as long as the run lives: it tells later runs that this folder is in use.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl RunDir {
@@ -26,40 +25,36 @@ impl RunDir {
             .prefix(PREFIX)
             .tempdir()
             .context("no folder for temporary files: set TMPDIR to one that can be written")?;
-        let lock = File::create(dir.path().join(LOCK))?;
-        lock.lock()?;
-        let path = dir.path().to_owned();
         dir.disable_cleanup(keep);
-        Ok(Self { path, remove: (!keep).then_some(dir), _lock: lock })
+        let lock = (!keep)
+            .then(|| File::create(dir.path().join(LOCK)))
+            .transpose()?;
+        if let Some(lock) = &lock {
+            lock.lock()?;
+        }
+        Ok(Self { dir, _lock: lock })
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Leaves the folder for its logs to be read, and says where it is.
-    pub fn keep(mut self) -> PathBuf {
-        if let Some(dir) = self.remove.take() {
-            // A kept folder is no abandoned one.
-            std::fs::remove_file(self.path.join(LOCK)).ok();
-            return dir.keep();
-        }
-        std::fs::remove_file(self.path.join(LOCK)).ok();
-        self.path.clone()
+        self.dir.path()
     }
 }
 
 /// A folder whose lock nobody holds belongs to a run that was killed. One without a lock file was
 /// kept on purpose, or is being made right now.
 fn remove_abandoned(parent: &Path) {
-    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    let Ok(entries) = std::fs::read_dir(parent) else {
+        return;
+    };
     for entry in entries.flatten() {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
+        let Ok(lock) = File::open(entry.path().join(LOCK)) else {
+            continue;
+        };
         if lock.try_lock().is_ok() {
             std::fs::remove_dir_all(entry.path()).ok();
         }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::Request;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
@@ -80,7 +80,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// One connection, until its client closes it or the application stops.
-async fn serve(stream: TcpStream, application: Arc<Application>, mut closing: watch::Receiver<bool>) {
+async fn serve(
+    stream: TcpStream,
+    application: Arc<Application>,
+    mut closing: watch::Receiver<bool>,
+) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
         let application = Arc::clone(&application);
@@ -106,7 +110,9 @@ fn owner_pipe() -> anyhow::Result<pipe::Receiver> {
 
 /// Returns when the other end of the pipe was closed; never if there is no pipe.
 async fn owner_gone(pipe: Option<pipe::Receiver>) {
-    let Some(mut pipe) = pipe else { return pending().await };
+    let Some(mut pipe) = pipe else {
+        return pending().await;
+    };
     let mut ignored = [0; 64];
     // Ends with the pipe: at its end, or when it cannot be read.
     while let Ok(1..) = pipe.read(&mut ignored).await {}

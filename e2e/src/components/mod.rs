@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-pub use store::cache_dir;
 use store::Store;
+pub use store::cache_dir;
 
 /// Where every component lies.
 #[derive(Clone, Debug)]
@@ -25,10 +25,22 @@ pub struct Components {
     pub envoy: PathBuf,
     /// The metrics store.
     pub prometheus: PathBuf,
-    /// CustomResourceDefinitions of the Gateway API, experimental channel.
+    /// `CustomResourceDefinition`s of the Gateway API, experimental channel.
     pub gateway_api_crds: PathBuf,
-    /// CustomResourceDefinitions of Contour.
+    /// `CustomResourceDefinition`s of Contour.
     pub contour_crds: PathBuf,
+}
+
+impl Components {
+    /// The definitions that a cluster with a gateway needs.
+    pub fn gateway_crds(&self) -> anyhow::Result<Vec<serde_json::Value>> {
+        let mut crds = Vec::new();
+        for file in [&self.gateway_api_crds, &self.contour_crds] {
+            let part: Vec<_> = serde_json::from_slice(&std::fs::read(file)?)?;
+            crds.extend(part);
+        }
+        Ok(crds)
+    }
 }
 
 /// One thing that can be made and kept.
@@ -50,7 +62,10 @@ pub fn ensure_all() -> anyhow::Result<Components> {
     }
     crate::namespace::check()?;
     let store = Store::open()?;
-    let missing: Vec<_> = recipes::all()?.into_iter().filter(|r| !store.is_sound(r)).collect();
+    let missing: Vec<_> = recipes::all()?
+        .into_iter()
+        .filter(|r| !store.is_sound(r))
+        .collect();
     if !missing.is_empty() {
         prerequisites::check()?;
     }

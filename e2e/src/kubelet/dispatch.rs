@@ -58,7 +58,12 @@ struct Dispatch {
 impl Dispatch {
     fn new(host: Arc<Host>) -> Self {
         let (orders, listed) = (BTreeMap::new(), BTreeSet::new());
-        Self { host, orders, tasks: JoinSet::new(), listed }
+        Self {
+            host,
+            orders,
+            tasks: JoinSet::new(),
+            listed,
+        }
     }
 
     fn handle(&mut self, event: Event<Pod>) {
@@ -86,7 +91,9 @@ impl Dispatch {
     }
 
     fn apply(&mut self, pod: &Pod) {
-        let Some(uid) = pod.metadata.uid.clone() else { return };
+        let Some(uid) = pod.metadata.uid.clone() else {
+            return;
+        };
         let order = Order::of(pod);
         if let Some(sender) = self.orders.get(&uid) {
             // A pod changes with each report of its own; only a new order is news to its task.
@@ -99,13 +106,17 @@ impl Dispatch {
             });
             return;
         }
-        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        let phase = pod
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref());
         if order == Order::Run && matches!(phase, Some("Succeeded" | "Failed")) {
             return;
         }
         let (sender, receiver) = watch::channel(order);
         self.orders.insert(uid, sender);
-        self.tasks.spawn(worker::run(Arc::clone(&self.host), pod.clone(), receiver));
+        self.tasks
+            .spawn(worker::run(Arc::clone(&self.host), pod.clone(), receiver));
     }
 }
 

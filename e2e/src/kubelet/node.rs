@@ -23,7 +23,6 @@ const REGISTRATION: Duration = Duration::from_secs(30);
 const REGISTRATION_RETRY: Duration = Duration::from_millis(200);
 
 /// What all pods of one kubelet share.
-#[derive(Debug)]
 pub(super) struct Host {
     pub(super) client: Client,
     pub(super) address: Ipv4Addr,
@@ -63,8 +62,10 @@ pub(super) async fn register(client: &Client, cluster: u8) -> anyhow::Result<()>
 async fn try_register(nodes: &Api<Node>, cluster: u8) -> Result<(), Error> {
     let mut node = Node::default();
     node.metadata.name = Some(NODE_NAME.to_owned());
-    node.metadata.labels =
-        Some(BTreeMap::from([("kubernetes.io/hostname".to_owned(), NODE_NAME.to_owned())]));
+    node.metadata.labels = Some(BTreeMap::from([(
+        "kubernetes.io/hostname".to_owned(),
+        NODE_NAME.to_owned(),
+    )]));
     match nodes.create(&PostParams::default(), &node).await {
         Ok(_) => {}
         Err(Error::Api(status)) if status.code == 409 => {}
@@ -102,7 +103,9 @@ async fn try_register(nodes: &Api<Node>, cluster: u8) -> Result<(), Error> {
             "kubeProxyVersion": "",
         },
     }});
-    nodes.patch_status(NODE_NAME, &parameters, &Patch::Strategic(status)).await?;
+    nodes
+        .patch_status(NODE_NAME, &parameters, &Patch::Strategic(status))
+        .await?;
     // Admission marks every new node as not ready, and the controller that would take the mark
     // away does not run in the testbed.
     let no_taints = Patch::Merge(json!({"spec": {"taints": null}}));

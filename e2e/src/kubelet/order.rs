@@ -5,8 +5,9 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::sync::watch;
 
-/// A pod that was removed by force still gets so long to end, as a real kubelet gives it.
-const VANISHED_GRACE: Duration = Duration::from_secs(2);
+/// A process always gets so long after it was asked to end, even if its pod was removed by force.
+/// A real kubelet does the same.
+pub(super) const LEAST_GRACE: Duration = Duration::from_secs(2);
 const DEFAULT_GRACE: i64 = 30;
 
 /// The latest order for a pod. It only ever gets more urgent.
@@ -28,16 +29,21 @@ impl Order {
         if pod.metadata.deletion_timestamp.is_none() {
             return Self::Run;
         }
-        let seconds = pod.metadata.deletion_grace_period_seconds.unwrap_or(DEFAULT_GRACE);
-        Self::Stop { grace: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)) }
+        let seconds = pod
+            .metadata
+            .deletion_grace_period_seconds
+            .unwrap_or(DEFAULT_GRACE);
+        Self::Stop {
+            grace: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
+        }
     }
 
     /// How long a process may take to end; `None` if it may run.
     pub(super) fn grace(self) -> Option<Duration> {
         match self {
             Self::Run => None,
-            Self::Stop { grace } => Some(grace),
-            Self::Vanished => Some(VANISHED_GRACE),
+            Self::Stop { grace } => Some(grace.max(LEAST_GRACE)),
+            Self::Vanished => Some(LEAST_GRACE),
             Self::Halt => Some(Duration::ZERO),
         }
     }

@@ -1,7 +1,6 @@
 //! One process of one pod.
 
 use std::ffi::OsString;
-use std::future::Future;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::process::ExitStatusExt as _;
@@ -72,7 +71,13 @@ impl Process {
             message.spawn(tail(stderr));
         }
         let pid = child.id().unwrap_or_default();
-        Ok(Self { child, pid, started: Timestamp::now(), _owner: owner, message })
+        Ok(Self {
+            child,
+            pid,
+            started: Timestamp::now(),
+            _owner: owner,
+            message,
+        })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -88,10 +93,32 @@ impl Process {
         let status = self.child.wait().await;
         let finished = Timestamp::now();
         let message = timeout(MESSAGE_WAIT, self.message.join_next()).await;
-        let message = message.ok().flatten().and_then(Result::ok).filter(|text| !text.is_empty());
+        let message = message
+            .ok()
+            .flatten()
+            .and_then(Result::ok)
+            .filter(|text| !text.is_empty());
         // A status that cannot be had (somebody else reaped the child) is an unknown failure.
         let (code, signal) = status.map_or((255, None), exit_code);
-        Exit { code, signal, started: self.started, finished, message }
+        Exit {
+            code,
+            signal,
+            started: self.started,
+            finished,
+            message,
+        }
+    }
+
+    /// Its end if it was killed and that could not be waited for.
+    pub(super) fn killed(&self) -> Exit {
+        let finished = Timestamp::now();
+        Exit {
+            code: 137,
+            signal: Some(9),
+            started: self.started,
+            finished,
+            message: None,
+        }
     }
 
     /// Asks it to end.
@@ -122,15 +149,57 @@ fn exit_code(status: ExitStatus) -> (i32, Option<i32>) {
 }
 
 /// Reads to the end and gives the last bytes.
-fn tail(mut stream: impl AsyncRead + Unpin) -> impl Future<Output = String> {
-    async move {
-        let mut kept = Vec::new();
-        let mut buffer = [0; MESSAGE_BYTES];
-        // Ends with the process, which has the only other end.
-        while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-            kept.extend_from_slice(buffer.get(..read).unwrap_or_default());
-            kept.drain(..kept.len().saturating_sub(MESSAGE_BYTES));
-        }
-        String::from_utf8_lossy(&kept).trim_end().to_owned()
+async fn tail(mut stream: impl AsyncRead + Unpin) -> String {
+    let mut kept = Vec::new();
+    let mut buffer = [0; MESSAGE_BYTES];
+    // Ends with the process, which has the only other end.
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        kept.extend_from_slice(buffer.get(..read).unwrap_or_default());
+        kept.drain(..kept.len().saturating_sub(MESSAGE_BYTES));
+    }
+    String::from_utf8_lossy(&kept).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::json;
+
+    use super::*;
+
+    fn shell(script: &str) -> Process {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "a-1", "namespace": "shop", "uid": "u"},
+            "spec": {"containers": [{
+                "name": "a",
+                "image": "shell",
+                "args": ["-c", script],
+                "env": [{"name": "VERSION", "value": "v1"}],
+            }]},
+        }))
+        .unwrap();
+        let shell = Path::new("/bin/sh");
+        let programs = BTreeMap::from([("shell".to_owned(), shell.to_owned())]);
+        Process::launch(shell, &Manifest::of(&pod, &programs), Ipv4Addr::LOCALHOST).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_end_of_standard_error_says_why_it_ended() {
+        let mut process = shell("echo $VERSION $POD_NAME $POD_IP $PORT $HOME >&2; exit 3");
+        let exit = process.exited().await;
+        assert_eq!((exit.code, exit.signal), (3, None));
+        assert_eq!(exit.message.as_deref(), Some("v1 a-1 127.0.0.1 8080"));
+        assert_eq!(process.exited().await.code, 3);
+    }
+
+    #[tokio::test]
+    async fn a_signal_is_told_from_an_exit_code() {
+        // It would wait for ever: its standard input stays open.
+        let mut process = shell("read line");
+        process.kill();
+        let exit = process.exited().await;
+        assert_eq!((exit.code, exit.signal), (137, Some(9)));
     }
 }

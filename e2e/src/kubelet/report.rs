@@ -36,7 +36,11 @@ enum Answer {
 impl Reporter {
     pub(super) fn new(client: Client, pod: &Manifest) -> Self {
         let pods = Api::namespaced(client, &pod.namespace);
-        Self { pods, name: pod.name.clone(), uid: pod.uid.clone() }
+        Self {
+            pods,
+            name: pod.name.clone(),
+            uid: pod.uid.clone(),
+        }
     }
 
     /// Reports each status, skipping those that are already outdated, until there are no more.
@@ -80,7 +84,7 @@ impl Reporter {
     }
 
     async fn patch(&self, status: &PodStatus) -> Answer {
-        let patch = match self.patch_body(status) {
+        let patch = match patch_body(&self.uid, status) {
             Ok(patch) => Patch::Strategic(patch),
             Err(error) => return self.refused(&error.to_string()),
         };
@@ -101,20 +105,60 @@ impl Reporter {
     /// A status that the API server refuses is a defect of this kubelet: trying again would not
     /// help, and hiding it would cost somebody a day.
     fn refused(&self, reason: &str) -> Answer {
-        eprintln!("kubelet: the status of pod {} was refused: {reason}", self.name);
+        eprintln!(
+            "kubelet: the status of pod {} was refused: {reason}",
+            self.name
+        );
         Answer::Settled
     }
+}
 
-    fn patch_body(&self, status: &PodStatus) -> serde_json::Result<Value> {
-        let mut status = serde_json::to_value(status)?;
-        // Lists of addresses are merged by address; without this, a pod that starts again with
-        // another address would have two.
-        for list in ["podIPs", "hostIPs"] {
-            if let Some(Value::Array(entries)) = status.get_mut(list) {
-                entries.push(json!({"$patch": "replace"}));
+/// The patch that makes the API's status be `status`, apart from conditions that others own. The
+/// UID makes it fail for another pod of the same name.
+fn patch_body(uid: &str, status: &PodStatus) -> serde_json::Result<Value> {
+    let mut status = serde_json::to_value(status)?;
+    // Lists of addresses are merged by address; without this, a pod that starts again with
+    // another address would have two.
+    for list in ["podIPs", "hostIPs"] {
+        if let Some(Value::Array(entries)) = status.get_mut(list) {
+            entries.push(json!({"$patch": "replace"}));
+        }
+    }
+    // Conditions are merged by type; what one no longer has must be taken away by name.
+    if let Some(Value::Array(conditions)) = status.get_mut("conditions") {
+        for condition in conditions.iter_mut().filter_map(Value::as_object_mut) {
+            for optional in ["reason", "message"] {
+                condition.entry(optional).or_insert(Value::Null);
             }
         }
-        // The UID makes the patch fail for another pod of the same name.
-        Ok(json!({"metadata": {"uid": self.uid}, "status": status}))
+    }
+    Ok(json!({"metadata": {"uid": uid}, "status": status}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_takes_away_what_a_status_no_longer_has() {
+        let status = json!({
+            "conditions": [
+                {"type": "Ready", "status": "True"},
+                {"type": "Other", "status": "False", "reason": "Because"},
+            ],
+            "podIPs": [{"ip": "10.200.1.10"}],
+        });
+        let patch = patch_body("u", &serde_json::from_value(status).unwrap()).unwrap();
+        let expected = json!({
+            "metadata": {"uid": "u"},
+            "status": {
+                "conditions": [
+                    {"type": "Ready", "status": "True", "reason": null, "message": null},
+                    {"type": "Other", "status": "False", "reason": "Because", "message": null},
+                ],
+                "podIPs": [{"ip": "10.200.1.10"}, {"$patch": "replace"}],
+            },
+        });
+        assert_eq!(patch, expected);
     }
 }

@@ -1,0 +1,264 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 ok or completed, 1 error, 2 usage, 3 aborted, 4 paused or awaiting approval, 5 timeout.
+Data goes to standard output, everything else to standard error.";
+
+/// See, promote and abort rollouts that move through many clusters.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-lockflight",
+    bin_name = "kubectl lockflight",
+    version,
+    after_help = AFTER_HELP
+)]
+pub struct Arguments {
+    /// Where and how.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Context of the kubeconfig to use.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Kubeconfig file of the hub [default: $KUBECONFIG, then ~/.kube/config].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Namespace of the rollout [default: the context's].
+    #[arg(long, short, global = true, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// How long one request may take.
+    #[arg(long, global = true, value_name = "TIME", default_value = "10s", value_parser = span)]
+    pub request_timeout: Duration,
+    /// Whether to use colours; auto heeds `NO_COLOR` and whether the output is a terminal.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Draw with ASCII characters only.
+    #[arg(long, global = true)]
+    pub ascii: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal that knows them.
+    Auto,
+    /// Even into a file.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show a rollout: waves, clusters, shares, verdicts, and why it waits.
+    Get(Get),
+    /// List rollouts.
+    List(List),
+    /// Tell how a rollout stands by the exit code, for scripts.
+    Status(Status),
+    /// Open gates that wait for approval.
+    Promote(Promote),
+    /// Take a rollout back: every cluster returns to what it served before.
+    Abort(Abort),
+    /// Stop forward movement; going back is never stopped.
+    Pause(Named),
+    /// End a pause.
+    Resume(Named),
+    /// Try an aborted revision again.
+    Retry(Named),
+}
+
+/// A rollout.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Name of the rollout.
+    pub name: String,
+}
+
+/// Arguments of `get`.
+#[derive(Debug, Args)]
+pub struct Get {
+    /// Name of the rollout.
+    pub name: String,
+    /// Keep watching; Ctrl-C ends.
+    #[arg(long, short)]
+    pub watch: bool,
+    /// Form of the output.
+    #[arg(long, short, value_enum, default_value_t = GetOutput::Tree)]
+    pub output: GetOutput,
+}
+
+/// Forms of `get`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GetOutput {
+    /// For people.
+    Tree,
+    /// A `RolloutView`; with --watch one line per change.
+    Json,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// In every namespace.
+    #[arg(long, short = 'A')]
+    pub all_namespaces: bool,
+    /// Only rollouts with these labels, for example team=shop.
+    #[arg(long, short = 'l', value_name = "LABELS")]
+    pub selector: Option<String>,
+    /// Form of the output [default: a table].
+    #[arg(long, short, value_enum)]
+    pub output: Option<ListOutput>,
+}
+
+/// Forms of `list`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListOutput {
+    /// With the plan's estimate, what is waited for, and the message.
+    Wide,
+    /// A `RolloutViewList`.
+    Json,
+    /// Names only.
+    Name,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Name of the rollout.
+    pub name: String,
+    /// Wait, with one line per change.
+    #[arg(long, short)]
+    pub watch: bool,
+    /// What to wait for (implies --watch).
+    #[arg(long, value_enum, value_name = "STATE")]
+    pub until: Option<Until>,
+    /// How long to wait at most.
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = span)]
+    pub timeout: Duration,
+    /// Form of the output [default: text].
+    #[arg(long, short, value_enum)]
+    pub output: Option<StatusOutput>,
+}
+
+/// What `status` waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// Completed; approvals and pauses are waited out.
+    Completed,
+    /// Paused, awaiting approval or completed, which exit with 0.
+    Paused,
+    /// Anything that does not change by itself.
+    Any,
+}
+
+/// Forms of `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusOutput {
+    /// The last `RolloutView`.
+    Json,
+}
+
+/// Arguments of `promote`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").multiple(false))]
+pub struct Promote {
+    /// Name of the rollout.
+    pub name: String,
+    /// The gates of this cluster.
+    #[arg(long, value_name = "NAME", group = "which")]
+    pub cluster: Option<String>,
+    /// The gate with this token.
+    #[arg(long, value_name = "TOKEN", group = "which")]
+    pub token: Option<String>,
+    /// Every gate that waits now.
+    #[arg(long, group = "which")]
+    pub all: bool,
+}
+
+/// Arguments of `abort`.
+#[derive(Debug, Args)]
+pub struct Abort {
+    /// Name of the rollout.
+    pub name: String,
+    /// Why; kept in the rollout's status.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "aborted with kubectl lockflight",
+        value_parser = reason
+    )]
+    pub reason: String,
+}
+
+/// Times on the command line are written as in the API: 30s, 5m, 1h30m.
+fn span(text: &str) -> Result<Duration, String> {
+    lockflight_crds::Duration::from(text)
+        .to_std()
+        .map_err(|error| error.to_string())
+}
+
+/// The hub takes an empty reason for no command at all.
+fn reason(text: &str) -> Result<String, String> {
+    /// Longest value that the status keeps.
+    const LENGTH_MAX: usize = 1024;
+    match text.trim() {
+        "" => Err("must not be empty".to_owned()),
+        text if text.chars().count() > LENGTH_MAX => {
+            Err(format!("must be at most {LENGTH_MAX} characters"))
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn refuses_two_ways_to_choose_gates_and_an_empty_reason() {
+        for line in [
+            "promote x --all --token t",
+            "abort x --reason=",
+            "status x --timeout 5",
+        ] {
+            let words = ["kubectl-lockflight"].into_iter().chain(line.split(' '));
+            assert!(Arguments::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn takes_global_flags_after_the_command() {
+        let words = [
+            "kubectl-lockflight",
+            "get",
+            "checkout",
+            "-w",
+            "-n",
+            "shop",
+            "--ascii",
+        ];
+        let arguments = Arguments::try_parse_from(words).unwrap();
+        assert_eq!(arguments.global.namespace.as_deref(), Some("shop"));
+        assert!(arguments.global.ascii);
+    }
+}

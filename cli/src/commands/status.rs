@@ -1,0 +1,137 @@
+//! `status`: how a rollout stands, told by the exit code.
+
+use std::time::Duration;
+
+use chrono::Utc;
+
+use super::{say, wait_for};
+use crate::{
+    Exit, Failure, Outcome, RolloutView,
+    arguments::{Status, StatusOutput, Until},
+    session::Session,
+};
+
+pub(super) async fn run(session: &Session, status: &Status) -> Result<Exit, Failure> {
+    let view = RolloutView::from(&session.get(&status.name).await?);
+    let is_text = status.output.is_none();
+    if !status.watch && status.until.is_none() {
+        if is_text {
+            say(&format!("{}\n", line(&view)))?;
+        }
+        return finish(status, &view, view.outcome.into());
+    }
+    let until = status.until.unwrap_or(Until::Any);
+    let mut last: Option<RolloutView> = None;
+    let mut written = Ok(());
+    let end = wait_for(session, &status.name, status.timeout, |rollout| {
+        let view = RolloutView::from(rollout);
+        let changed = last.as_ref().map(line) != Some(line(&view));
+        if changed && is_text {
+            written = say(&format!(
+                "{} {}\n",
+                Utc::now().format("%H:%M:%SZ"),
+                line(&view)
+            ));
+        }
+        let exit = ends(view.outcome, until);
+        last = Some(view);
+        // A reader that has gone ends the watch too.
+        exit.or(written.is_err().then_some(Exit::Error))
+    })
+    .await?;
+    written?;
+    let exit = end.unwrap_or_else(|| timed_out(status.timeout));
+    finish(status, last.as_ref().unwrap_or(&view), exit)
+}
+
+fn timed_out(after: Duration) -> Exit {
+    eprintln!("not there after {}s", after.as_secs());
+    Exit::Timeout
+}
+
+fn finish(status: &Status, view: &RolloutView, exit: Exit) -> Result<Exit, Failure> {
+    if status.output == Some(StatusOutput::Json) {
+        say(&format!("{}\n", serde_json::to_string_pretty(view)?))?;
+    }
+    Ok(exit)
+}
+
+/// Whether the wait is over, and how.
+fn ends(outcome: Outcome, until: Until) -> Option<Exit> {
+    match (outcome, until) {
+        (Outcome::Moving, _) | (Outcome::Waiting, Until::Completed) => None,
+        (Outcome::Waiting, Until::Paused) => Some(Exit::Ok),
+        (outcome, _) => Some(outcome.into()),
+    }
+}
+
+/// A rollout in one line, without times: it changes only when the rollout does.
+fn line(view: &RolloutView) -> String {
+    let mut parts = vec![view.state.clone()];
+    parts.extend(view.wave.as_ref().map(|wave| format!("wave {wave}")));
+    if view.clusters.total > 0 {
+        parts.push(format!(
+            "{}/{} clusters",
+            view.clusters.promoted, view.clusters.total
+        ));
+    }
+    if view.outcome != Outcome::Completed {
+        parts.extend(view.weight.map(|weight| format!("{weight} %")));
+    }
+    let message = match &view.abort {
+        Some(abort) if view.outcome == Outcome::Aborted => Some(&abort.message),
+        _ => view.message.as_ref(),
+    };
+    format!(
+        "{}: {}",
+        parts.join(", "),
+        message.map_or("", String::as_str)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn exit_codes_are_a_contract() {
+        let table = [
+            (Outcome::Completed, [Some(0), Some(0), Some(0)]),
+            (Outcome::Moving, [None, None, None]),
+            (Outcome::Waiting, [None, Some(0), Some(4)]),
+            (Outcome::Aborted, [Some(3), Some(3), Some(3)]),
+            (Outcome::Stalled, [Some(1), Some(1), Some(1)]),
+        ];
+        for (outcome, codes) in table {
+            let found = [Until::Completed, Until::Paused, Until::Any]
+                .map(|until| ends(outcome, until).map(Exit::code));
+            assert_eq!(found, codes, "{outcome:?}");
+        }
+        assert_eq!(Exit::Timeout.code(), 5);
+    }
+
+    #[test]
+    fn tells_the_outcome_from_the_status() {
+        let outcome = |rollout| RolloutView::from(&rollout).outcome;
+        assert_eq!(outcome(testing::progressing()), Outcome::Moving);
+        assert_eq!(outcome(testing::awaiting_approval()), Outcome::Waiting);
+        assert_eq!(outcome(testing::aborted()), Outcome::Aborted);
+        assert_eq!(outcome(testing::completed()), Outcome::Completed);
+        let mut stale = testing::completed();
+        stale.metadata.generation = Some(5);
+        assert_eq!(
+            outcome(stale),
+            Outcome::Moving,
+            "a status of an older spec says nothing"
+        );
+    }
+
+    #[test]
+    fn says_it_in_one_line() {
+        let view = RolloutView::from(&testing::aborted());
+        let expected = "Aborted, wave 2/2 rest, 0/3 clusters, 33 %: us-east-1 failed at step 2: \
+                        errors 8.4 % where stable has 0.1 %";
+        assert_eq!(line(&view), expected);
+    }
+}

@@ -1,0 +1,24 @@
+//! The plugin as a library: what a Rollout looks like to a person, and the commands.
+//!
+//! [`RolloutView`] is built from a `Rollout` without any request, and [`render`] is a pure
+//! function of a view, a moment and a style: the demo and the tests draw the same tree.
+
+mod arguments;
+mod commands;
+mod exit;
+mod failure;
+mod render;
+mod session;
+#[cfg(test)]
+mod testing;
+mod view;
+
+pub use arguments::{Arguments, Color, Command, Global};
+pub use commands::run;
+pub use exit::Exit;
+pub use failure::Failure;
+pub use render::{Style, Times, render};
+pub use view::{
+    AbortView, AttemptView, ClusterView, Counts, Outcome, RolloutView, VerdictView, WaitView,
+    WaveView,
+};

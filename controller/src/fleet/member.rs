@@ -1,0 +1,214 @@
+//! One member under watch.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Pod, Service},
+    discovery::v1::EndpointSlice,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DynamicObject},
+    core::GroupVersionKind,
+    runtime::watcher,
+};
+use lockflight_crds::names::{MANAGED_BY, MANAGED_BY_LABEL, ROLLOUT_LABEL};
+use tokio::{sync::watch, task::JoinSet};
+
+use super::health::{Health, heartbeat};
+use crate::{follow::follow, shelf::Shelf, wakes::Wakes};
+
+/// A route as it is read: only a few of its fields matter, and a strict type would refuse
+/// routes of newer or older versions.
+pub type Route = DynamicObject;
+
+/// A member cluster: its client, its health, and a view of each namespace that Rollouts use.
+/// Dropping it ends all its tasks.
+pub struct Member {
+    /// Name of the Cluster.
+    pub name: String,
+    /// Client with limits.
+    pub client: Client,
+    health: watch::Receiver<Health>,
+    wakes: Arc<Wakes>,
+    views: Mutex<BTreeMap<String, Arc<NamespaceView>>>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Member").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What is in one namespace of a member, as far as Rollouts are concerned.
+#[derive(Debug, Default)]
+pub struct NamespaceView {
+    /// Our Deployments.
+    pub deployments: Arc<Shelf<Deployment>>,
+    /// Our Services.
+    pub services: Arc<Shelf<Service>>,
+    /// EndpointSlices of our Services.
+    pub slices: Arc<Shelf<EndpointSlice>>,
+    /// Pods of our Deployments.
+    pub pods: Arc<Shelf<Pod>>,
+    /// HTTPRoutes of the namespace.
+    pub routes: Arc<Shelf<Route>>,
+}
+
+impl NamespaceView {
+    /// Whether everything has been listed.
+    #[must_use]
+    pub fn synced(&self) -> bool {
+        self.deployments.synced()
+            && self.services.synced()
+            && self.slices.synced()
+            && self.pods.synced()
+            && self.routes.synced()
+    }
+
+    fn unsync(&self) {
+        self.deployments.unsync();
+        self.services.unsync();
+        self.slices.unsync();
+        self.pods.unsync();
+        self.routes.unsync();
+    }
+}
+
+/// The HTTPRoute resource.
+#[must_use]
+fn http_route() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"))
+}
+
+impl Member {
+    /// Starts watching a member.
+    #[must_use]
+    pub fn engage(name: &str, client: Client, wakes: Arc<Wakes>) -> Arc<Self> {
+        let (sender, health) = watch::channel(Health::Connecting);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(heartbeat(client.clone(), sender));
+        let member = Arc::new(Self {
+            name: name.to_owned(),
+            client,
+            health: health.clone(),
+            wakes,
+            views: Mutex::default(),
+            tasks: Mutex::new(tasks),
+        });
+        let weak = Arc::downgrade(&member);
+        let mut changes = health;
+        member.lock_tasks().spawn(async move {
+            while changes.changed().await.is_ok() {
+                let Some(member) = weak.upgrade() else { return };
+                member.wakes.wake_all();
+            }
+        });
+        member
+    }
+
+    /// Whether it can be reached.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.borrow().clone()
+    }
+
+    fn lock_tasks(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The view of a namespace; its watches start with the first call.
+    #[must_use]
+    pub fn view(&self, namespace: &str) -> Arc<NamespaceView> {
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(view) = views.get(namespace) {
+            return Arc::clone(view);
+        }
+        let view = Arc::new(NamespaceView::default());
+        views.insert(namespace.to_owned(), Arc::clone(&view));
+        self.lock_tasks().spawn(watch_while_up(
+            self.client.clone(),
+            namespace.to_owned(),
+            Arc::clone(&view),
+            self.health.clone(),
+            Arc::clone(&self.wakes),
+        ));
+        view
+    }
+}
+
+/// Watches a namespace whenever the member is up. A watch that lived through an outage may hang
+/// on a dead connection, so each return starts new ones.
+async fn watch_while_up(
+    client: Client,
+    namespace: String,
+    view: Arc<NamespaceView>,
+    mut health: watch::Receiver<Health>,
+    wakes: Arc<Wakes>,
+) {
+    loop {
+        let up = health.wait_for(|health| matches!(health, Health::Up { .. })).await.is_ok();
+        if !up {
+            return;
+        }
+        tokio::select! {
+            () = watch_namespace(&client, &namespace, &view, &wakes) => {}
+            lost = health.wait_for(|health| !matches!(health, Health::Up { .. })) => {
+                if lost.is_err() {
+                    return;
+                }
+            }
+        }
+        view.unsync();
+    }
+}
+
+async fn watch_namespace(
+    client: &Client,
+    namespace: &str,
+    view: &NamespaceView,
+    wakes: &Arc<Wakes>,
+) {
+    let ours = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"));
+    let wake = |labels: &BTreeMap<String, String>| {
+        if let Some(rollout) = labels.get(ROLLOUT_LABEL) {
+            wakes.wake(namespace, rollout);
+        }
+    };
+    let routes: Api<Route> = Api::namespaced_with(client.clone(), namespace, &http_route());
+    tokio::join!(
+        follow(
+            Api::<Deployment>::namespaced(client.clone(), namespace),
+            ours.clone(),
+            Arc::clone(&view.deployments),
+            |object| wake(object.labels()),
+        ),
+        follow(
+            Api::<Service>::namespaced(client.clone(), namespace),
+            ours.clone(),
+            Arc::clone(&view.services),
+            |object| wake(object.labels()),
+        ),
+        follow(
+            Api::<EndpointSlice>::namespaced(client.clone(), namespace),
+            // EndpointSlices take over the labels of their Service, but for managed-by.
+            watcher::Config::default().labels(ROLLOUT_LABEL),
+            Arc::clone(&view.slices),
+            |object| wake(object.labels()),
+        ),
+        follow(
+            Api::<Pod>::namespaced(client.clone(), namespace),
+            watcher::Config::default().labels(ROLLOUT_LABEL),
+            Arc::clone(&view.pods),
+            |object| wake(object.labels()),
+        ),
+        follow(routes, watcher::Config::default(), Arc::clone(&view.routes), |_| {
+            wakes.wake_namespace(namespace);
+        }),
+    );
+}

@@ -1,0 +1,25 @@
+//! The Lockflight hub. The only crate of ours that does I/O for a rollout:
+//!
+//! ```text
+//! observe → validate → plan (pure) → check (pure) → commit → dispatch → publish
+//! ```
+
+pub mod act;
+pub mod conditions;
+pub mod events;
+pub mod fleet;
+pub mod follow;
+pub mod gates;
+pub mod hub;
+pub mod journal;
+pub mod metrics;
+pub mod observe;
+pub mod reconcile;
+pub mod run;
+pub mod serve;
+pub mod shelf;
+pub mod status;
+pub mod supervise;
+pub mod telemetry;
+pub mod validate;
+pub mod wakes;

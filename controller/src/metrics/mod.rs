@@ -1,0 +1,29 @@
+//! Reads a gate's evidence from Prometheus and lets the analysis crate judge it.
+//!
+//! `resolve` parses a template at the door; `evaluate` does one round: it asks (I/O), hands the
+//! samples to the judge (pure) and says when the next round is due. A provider that cannot be
+//! read holds a release and never takes it back: nothing here turns a failed request into
+//! `Fail`.
+//!
+//! A round costs one request for the provider's time, one for each distinct counter selector
+//! (two per comparison, one while stable carries no traffic) and one for each threshold that is
+//! due.
+
+mod answer;
+mod arms;
+mod pace;
+mod provider;
+mod query;
+mod round;
+mod state;
+mod template;
+
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod round_tests;
+
+pub use provider::{Provider, ProviderError};
+pub use round::evaluate;
+pub use state::{Evidence, GateRequest, GateState};
+pub use template::{ResolvedMetric, ResolvedTemplate, TemplateError, resolve};

@@ -1,0 +1,278 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{TimeDelta, Utc};
+use lockflight_analysis::Verdict;
+use lockflight_crds::AnalysisTemplateSpec;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::{
+    GateRequest, GateState, evaluate,
+    mock::{Mock, Reply, provider, series},
+    resolve,
+};
+
+fn by_pod() -> Value {
+    json!({"name": "errors", "compare": {"bad": "bad", "total": "all", "by": {"pod": {}}}})
+}
+
+fn threshold(query: &str, pass: &str, interval: &str, limit: u32) -> Value {
+    json!({"name": "load", "threshold":
+        {"query": query, "pass": pass, "interval": interval, "failureLimit": limit}})
+}
+
+/// A gate that opened 30 s ago, with canary pod `c` and stable pod `s`.
+fn request(metrics: &[Value]) -> GateRequest {
+    let spec: AnalysisTemplateSpec =
+        serde_json::from_value(json!({ "metrics": metrics })).expect("a template");
+    GateRequest {
+        cluster: "eu-west-1".to_owned(),
+        revision: "6f9d".to_owned(),
+        opened_at: Utc::now() - TimeDelta::seconds(30),
+        both_arms: true,
+        canary_pods: ["c".to_owned()].into(),
+        stable_pods: ["s".to_owned()].into(),
+        analysis: vec![resolve("golden", &spec, &BTreeMap::new()).expect("a sound template")],
+    }
+}
+
+/// A counter scraped every 5 s, the newest sample this many seconds old, that rose to `events`
+/// since the gate opened.
+fn counter(labels: &[(&str, &str)], newest: i64, events: f64) -> String {
+    let samples: Vec<_> = (0..10)
+        .map(|n| (newest + 45 - 5 * n, if n < 4 { 10.0 } else { 10.0 + events }))
+        .collect();
+    series(labels, &samples)
+}
+
+fn matrix(series: &[String]) -> Reply {
+    Reply::Result("matrix", format!("[{}]", series.join(",")))
+}
+
+/// Two pods and a stranger; so many bad events of 200 for the canary, and none of 1000 for stable.
+fn two_pods(bad: f64, newest: i64) -> impl Fn(&str) -> Reply + Clone + Send + Sync + 'static {
+    move |query| {
+        if query.starts_with("bad[") {
+            matrix(&[
+                counter(&[("pod", "c")], newest, bad),
+                counter(&[("pod", "stranger")], newest, 1e6),
+            ])
+        } else {
+            matrix(&[
+                counter(&[("pod", "c")], newest, 200.0),
+                counter(&[("pod", "s")], newest, 1000.0),
+                counter(&[("pod", "stranger")], newest, 1e6),
+            ])
+        }
+    }
+}
+
+async fn check(
+    mock: &Mock,
+    request: &GateRequest,
+    state: &mut GateState,
+) -> (Verdict, String, Duration) {
+    let evidence = evaluate(&mock.provider("5s"), request, state).await;
+    assert_eq!(evidence.opened_at, request.opened_at);
+    let message = evidence.gate.metrics.first().expect("a metric").message.clone();
+    (evidence.gate.verdict, message, evidence.next_round_in)
+}
+
+#[tokio::test]
+async fn pods_are_compared_in_three_requests() {
+    for (bad, newest, expect, message) in [
+        (0.0, 1, Verdict::Pass, "0 % of the canary's 200 events are bad"),
+        (20.0, 1, Verdict::Fail, "10 % of the canary's 200 events are bad, more than 2 × stable's 0 %"),
+        (20.0, 20, Verdict::NoData, "stale"),
+        (201.0, 1, Verdict::Error, "total must count the bad ones too"),
+    ] {
+        let mock = Mock::start(TimeDelta::zero(), two_pods(bad, newest)).await;
+        let mut state = GateState::default();
+        let (verdict, text, wait) = check(&mock, &request(&[by_pod()]), &mut state).await;
+        assert_eq!(verdict, expect, "{bad}: {text}");
+        assert!(text.contains(message), "{text}");
+        // Read back to the opening, two assumed scrape intervals and the tolerated skew.
+        assert_eq!(mock.asked(), ["all[155s]", "bad[155s]", "time()"]);
+        if newest == 1 {
+            // The next scrape is 4 s away.
+            assert!(wait > Duration::from_secs(3) && wait < Duration::from_millis(4_100), "{wait:?}");
+        }
+        check(&mock, &request(&[by_pod()]), &mut state).await;
+        assert_eq!(mock.asked(), ["all[45s]", "bad[45s]", "time()"], "the interval is learned");
+    }
+}
+
+#[tokio::test]
+async fn metrics_that_ask_the_same_share_a_request() {
+    let mock = Mock::start(TimeDelta::zero(), two_pods(0.0, 1)).await;
+    let other = json!({"name": "slow", "compare": {"bad": "bad", "total": "all", "by": {"pod": {}}}});
+    check(&mock, &request(&[by_pod(), other]), &mut GateState::default()).await;
+    assert_eq!(mock.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn labels_tell_aggregated_arms_apart() {
+    let mock = Mock::start(TimeDelta::zero(), |query: &str| {
+        let proxy = |arm: &str, events| counter(&[("arm", arm), ("instance", "p")], 1, events);
+        if query.starts_with("bad[") {
+            matrix(&[proxy("new", 20.0), proxy("other", 1e6)])
+        } else {
+            matrix(&[proxy("new", 200.0), proxy("old", 1000.0), proxy("other", 1e6)])
+        }
+    })
+    .await;
+    let metric = |name: &str| {
+        json!({"name": "gateway", "compare": {"bad": "bad", "total": "all",
+            "by": {"label": {"name": name, "stable": "old", "canary": "new"}}}})
+    };
+    let mut state = GateState::default();
+    let (verdict, text, _) = check(&mock, &request(&[metric("arm")]), &mut state).await;
+    assert_eq!(verdict, Verdict::Fail, "{text}");
+    let (verdict, text, _) = check(&mock, &request(&[metric("arms")]), &mut state).await;
+    assert_eq!(verdict, Verdict::NoData);
+    assert!(text.contains("has the label arms"), "{text}");
+}
+
+#[tokio::test]
+async fn without_stable_only_events_are_counted() {
+    let mock = Mock::start(TimeDelta::zero(), two_pods(200.0, 1)).await;
+    let request = GateRequest { both_arms: false, ..request(&[by_pod()]) };
+    let evidence = evaluate(&mock.provider("5s"), &request, &mut GateState::default()).await;
+    assert_eq!((evidence.gate.verdict, evidence.gate.samples), (Verdict::Pass, Some(200)));
+    assert_eq!(mock.asked(), ["all[155s]", "time()"]);
+}
+
+#[tokio::test]
+async fn evidence_beyond_the_lookback_has_no_births() {
+    let mock = Mock::start(TimeDelta::zero(), |query: &str| {
+        let samples: &[_] = if query.starts_with("bad[") { &[] } else { &[(6, 500.0), (1, 530.0)] };
+        matrix(&[series(&[("pod", "c")], samples)])
+    })
+    .await;
+    let mut request = request(&[by_pod()]);
+    let evidence = evaluate(&mock.provider("5s"), &request, &mut GateState::default()).await;
+    assert_eq!(evidence.gate.samples, Some(530), "a new pod counts from zero");
+    request.opened_at = Utc::now() - TimeDelta::hours(1);
+    let evidence = evaluate(&mock.provider("5s"), &request, &mut GateState::default()).await;
+    assert_eq!(evidence.gate.samples, Some(30), "an old one does not");
+}
+
+#[tokio::test]
+async fn thresholds_are_evaluated_at_their_interval() {
+    let mock = Mock::start(TimeDelta::zero(), |_: &str| {
+        Reply::Result("vector", r#"[{"metric":{},"value":[1,"0.9"]}]"#.to_owned())
+    })
+    .await;
+    // Three failures in a row at every turn; then not asked again before the next one.
+    let often = request(&[threshold("load", "result[0] < 0.8", "0s", 2)]);
+    let mut state = GateState::default();
+    for expect in [Verdict::Watch, Verdict::Watch, Verdict::Fail] {
+        let (verdict, text, wait) = check(&mock, &often, &mut state).await;
+        assert_eq!((verdict, wait), (expect, Duration::from_millis(100)), "{text}");
+    }
+    assert_eq!(mock.asked().len(), 6);
+    let next_step = GateRequest { opened_at: Utc::now(), ..often };
+    let (verdict, ..) = check(&mock, &next_step, &mut state).await;
+    assert_eq!(verdict, Verdict::Watch, "another step starts over");
+
+    let rarely = request(&[threshold("load", "result[0] < 0.8", "10s", 2)]);
+    let mut state = GateState::default();
+    check(&mock, &rarely, &mut state).await;
+    mock.asked();
+    let (verdict, text, wait) = check(&mock, &rarely, &mut state).await;
+    assert_eq!(verdict, Verdict::Watch);
+    assert!(text.contains("failure 1 of 2"), "{text}");
+    assert!(wait > Duration::from_secs(9) && wait <= Duration::from_secs(10), "{wait:?}");
+    assert_eq!(mock.asked(), ["time()"]);
+}
+
+#[tokio::test]
+async fn what_a_threshold_cannot_judge_holds() {
+    let value = |value: &'static str| {
+        move |_: &str| Reply::Result("scalar", format!("[1,\"{value}\"]"))
+    };
+    let load = |query| request(&[threshold(query, "result[0] < 0.8", "0s", 0)]);
+    let (load_now, load_back) = (load("load"), load("rate(load[5m])"));
+    let mut state = GateState::default();
+
+    let mock = Mock::start(TimeDelta::zero(), value("NaN")).await;
+    let (verdict, text, _) = check(&mock, &load_now, &mut state).await;
+    assert_eq!(verdict, Verdict::NoData, "{text}");
+
+    let empty = |_: &str| Reply::Result("vector", "[]".to_owned());
+    let mock = Mock::start(TimeDelta::zero(), empty).await;
+    let (verdict, text, _) = check(&mock, &load_now, &mut state).await;
+    assert_eq!(verdict, Verdict::NoData, "{text}");
+
+    let mock = Mock::start(TimeDelta::zero(), value("0.9")).await;
+    let (verdict, text, _) = check(&mock, &load_back, &mut state).await;
+    assert_eq!(verdict, Verdict::Watch);
+    assert!(text.starts_with("evidence reaches back before the step: until "), "{text}");
+    let (verdict, text, _) = check(&mock, &load("rate(load[{{window}}])"), &mut state).await;
+    assert_eq!(verdict, Verdict::Fail, "{text}");
+    assert!(mock.asked().contains(&"rate(load[30s])".to_owned()));
+}
+
+#[tokio::test]
+async fn a_refused_query_says_so_and_the_others_are_judged() {
+    let mock = Mock::start(TimeDelta::zero(), |query: &str| {
+        if query == "broken(" {
+            let body = r#"{"status":"error","errorType":"bad_data","error":"unclosed parenthesis"}"#;
+            Reply::Status(422, body.to_owned())
+        } else {
+            two_pods(20.0, 1)(query)
+        }
+    })
+    .await;
+    let request = request(&[threshold("broken(", "true", "1s", 0), by_pod()]);
+    let (verdict, text, _) = check(&mock, &request, &mut GateState::default()).await;
+    assert_eq!(verdict, Verdict::Fail, "the other metric still decides");
+    assert!(text.contains("unclosed parenthesis"), "{text}");
+    assert!(text.starts_with("load: http://127.0.0.1:") && text.contains("AnalysisTemplate"), "{text}");
+}
+
+#[tokio::test]
+async fn clocks_that_differ_are_no_data() {
+    for (ahead, expect) in [(-8, Verdict::NoData), (8, Verdict::NoData), (3, Verdict::Fail)] {
+        let mock = Mock::start(TimeDelta::seconds(ahead), two_pods(20.0, 1)).await;
+        let mut state = GateState::default();
+        let (verdict, text, _) = check(&mock, &request(&[by_pod()]), &mut state).await;
+        assert_eq!(verdict, expect, "{ahead}: {text}");
+        assert_eq!(text.contains("clock skew"), expect == Verdict::NoData, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_gone_is_an_error_and_asked_ever_more_rarely() {
+    let port = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", port.local_addr().expect("its address"));
+    drop(port);
+    let gone = provider(&address, "5s");
+    let mut state = GateState::default();
+    for wait_s in [1, 2, 4, 8, 15, 15] {
+        let evidence = evaluate(&gone, &request(&[by_pod()]), &mut state).await;
+        assert_eq!(evidence.gate.verdict, Verdict::Error);
+        assert_eq!(evidence.next_round_in, Duration::from_secs(wait_s));
+        let decisive = evidence.gate.decisive.expect("a reason").message;
+        assert!(decisive.contains(&address) && decisive.contains("MetricProvider"), "{decisive}");
+    }
+}
+
+#[tokio::test]
+async fn silence_ends_at_the_deadline() {
+    let mock = Mock::start(TimeDelta::zero(), |_: &str| Reply::Silence).await;
+    let provider = mock.provider("150ms");
+    let evidence = evaluate(&provider, &request(&[by_pod()]), &mut GateState::default()).await;
+    assert_eq!(evidence.gate.verdict, Verdict::Error);
+    let decisive = evidence.gate.decisive.expect("a reason").message;
+    assert!(decisive.contains("did not answer in 150 ms"), "{decisive}");
+}
+
+#[tokio::test]
+async fn a_gate_without_metrics_asks_only_the_time() {
+    let mock = Mock::start(TimeDelta::zero(), |_: &str| Reply::Silence).await;
+    let request = GateRequest { analysis: vec![], ..request(&[]) };
+    let evidence = evaluate(&mock.provider("5s"), &request, &mut GateState::default()).await;
+    assert_eq!(evidence.gate.verdict, Verdict::Pass);
+    assert_eq!(mock.asked(), ["time()"]);
+}

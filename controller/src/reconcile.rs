@@ -1,0 +1,281 @@
+//! The story of one pass: observe → validate → plan → check → commit → dispatch.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use chrono::Utc;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{Api, Client, ResourceExt, api::PostParams};
+use lockflight_crds::{Rollout, RolloutStatus, conditions::types, names::MANAGED_BY};
+use lockflight_planner::{self as planner, AttemptPhase, Gate, MemberId, Plan, Severity};
+use tokio::time::Instant;
+
+use crate::{
+    act::{self, HubLane, Lanes},
+    events::Events,
+    fleet::{Registry, client::CALL_TIMEOUT},
+    gates::{Gates, Inputs},
+    hub::Hub,
+    metrics::Provider,
+    observe::{self, Captured, Observation},
+    shelf::Key,
+    status,
+    telemetry::Metrics,
+    validate,
+    wakes::Wakes,
+};
+
+/// Pause after a commit that found another version: the watch brings it within milliseconds.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(20);
+/// Pause after a refused plan: nothing but a change of facts can help.
+const REFUSED_PAUSE: Duration = Duration::from_secs(5);
+/// A pass is made at least so often even if a watch lost an event (liveness L5).
+const RESYNC: Duration = Duration::from_secs(300);
+
+/// What all passes share.
+pub struct Context {
+    /// Client of the hub's API server.
+    pub client: Client,
+    /// The hub's objects.
+    pub hub: Arc<Hub>,
+    /// The members.
+    pub registry: Arc<Registry>,
+    /// Alarm clocks.
+    pub wakes: Arc<Wakes>,
+    /// The hub's own metrics.
+    pub metrics: Arc<Metrics>,
+    /// Where Events go.
+    pub events: Events,
+}
+
+/// One Rollout under control.
+pub struct Reconciler {
+    context: Arc<Context>,
+    key: Key,
+    lanes: Lanes,
+    hub_lane: HubLane,
+    gates: Gates,
+}
+
+impl Reconciler {
+    /// Takes a Rollout under control until it is gone.
+    pub async fn run(context: Arc<Context>, key: Key) {
+        let clock = context.wakes.clock(&key);
+        let mut reconciler = Self {
+            lanes: Lanes::default(),
+            hub_lane: HubLane::new(context.client.clone(), Arc::clone(&context.hub.rollouts)),
+            gates: Gates::new(Arc::clone(&clock)),
+            key,
+            context,
+        };
+        while let Some(next) = reconciler.pass().await {
+            tokio::select! {
+                () = clock.notified() => {}
+                () = reconciler.lanes.ended() => {}
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+        reconciler.context.wakes.forget(&reconciler.key);
+    }
+
+    /// One pass; when to make the next at the latest, or none when the Rollout is gone.
+    async fn pass(&mut self) -> Option<Instant> {
+        let rollout = self.context.hub.rollouts.get(&self.key)?;
+        if !self.context.hub.synced() {
+            return Some(Instant::now() + CONFLICT_PAUSE);
+        }
+        self.context.metrics.pass();
+
+        let (policy, problems) = match validate::validate(&rollout, &self.context.hub) {
+            Ok(policy) => (Some(policy), Vec::new()),
+            Err(problems) => (None, problems),
+        };
+        let Observation { snapshot, captured } = observe::observe(
+            &rollout,
+            observe::Context {
+                registry: &self.context.registry,
+                policy,
+                evidence: self.gates.evidence(),
+                refusals: self.lanes.refusals(),
+            },
+        );
+        let plan = planner::plan(&snapshot);
+        let violations = planner::check(&snapshot, &plan);
+        if !violations.is_empty() {
+            let texts: Vec<String> = violations.iter().map(ToString::to_string).collect();
+            tracing::error!(rollout = %self.key, violations = texts.join("; "), "plan refused");
+            self.context.metrics.plan_refused();
+            return Some(Instant::now() + REFUSED_PAUSE);
+        }
+        let Some(rollout) = self.commit(&rollout, &plan, &problems).await else {
+            return Some(Instant::now() + CONFLICT_PAUSE);
+        };
+        let reopens = self.dispatch(&rollout, &plan, &captured).await;
+        self.watch_gates(&rollout, plan.gates, &captured);
+        let wake_at = plan.wake_at.map(|at| {
+            // A little late is right, a little early is a pass for nothing.
+            let span = (at - Utc::now()).to_std().unwrap_or_default() + Duration::from_millis(2);
+            Instant::now() + span
+        });
+        [wake_at, reopens, Some(Instant::now() + RESYNC)].into_iter().flatten().min()
+    }
+
+    /// Writes the journal before anything that it speaks of, on the version that was seen.
+    async fn commit(
+        &mut self,
+        rollout: &Arc<Rollout>,
+        plan: &Plan,
+        problems: &[String],
+    ) -> Option<Arc<Rollout>> {
+        let next = status::build(rollout, plan, problems);
+        let old = rollout.status.clone().unwrap_or_default();
+        if next == old {
+            return Some(Arc::clone(rollout));
+        }
+        let written = self.write_status(rollout, next.clone()).await?;
+        self.context.metrics.status_written();
+        for notice in &plan.notices {
+            let warning = notice.reason.severity() == Severity::Warning;
+            let reason = format!("{:?}", notice.reason);
+            self.context.events.tell(&written, warning, reason, notice.message.clone());
+        }
+        self.tell_of_state(&written, &old.conditions, &next.conditions);
+        let phase = |status: &RolloutStatus| status.attempt.as_ref().map(|attempt| attempt.phase);
+        let turned = plan.next.attempt.as_ref().map(|attempt| attempt.phase)
+            == Some(AttemptPhase::Aborting)
+            && phase(&old) != phase(&next);
+        let returned = old.members.iter().any(|member| {
+            member.unknown_since.is_some()
+                && plan
+                    .next
+                    .members
+                    .get(&MemberId(member.name.clone()))
+                    .is_some_and(|journal| journal.unknown_since.is_none())
+        });
+        if turned || returned {
+            self.lanes.reset();
+        }
+        Some(written)
+    }
+
+    async fn write_status(&self, rollout: &Rollout, status: RolloutStatus) -> Option<Arc<Rollout>> {
+        let api: Api<Rollout> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
+        let mut next = rollout.clone();
+        next.status = Some(status);
+        let params =
+            PostParams { field_manager: Some(MANAGED_BY.to_owned()), ..PostParams::default() };
+        let write = api.replace_status(&self.key.name, &params, &next);
+        match tokio::time::timeout(CALL_TIMEOUT, write).await {
+            Ok(Ok(written)) => {
+                self.context.hub.rollouts.put(written.clone());
+                Some(Arc::new(written))
+            }
+            Ok(Err(kube::Error::Api(answer))) if answer.code == 409 || answer.code == 404 => None,
+            Ok(Err(error)) => {
+                tracing::error!(rollout = %self.key, %error, "the journal cannot be written; nothing is sent");
+                tokio::time::sleep(CONFLICT_PAUSE * 10).await;
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// States that a person should hear of, as Events, when they are entered.
+    fn tell_of_state(&self, rollout: &Rollout, old: &[Condition], new: &[Condition]) {
+        let ready = |conditions: &[Condition]| {
+            conditions.iter().find(|condition| condition.type_ == types::READY).cloned()
+        };
+        let (Some(now), before) = (ready(new), ready(old)) else { return };
+        let told = [
+            "InvalidSpec", "RouteMissing", "RouteUnsupported", "WriteRefused", "AnalysisError",
+            "NoData", "Paused",
+        ];
+        let changed = before.is_none_or(|before| before.reason != now.reason);
+        if changed && told.contains(&now.reason.as_str()) {
+            let warning = now.reason != "Paused";
+            self.context.events.tell(rollout, warning, now.reason, now.message);
+        }
+    }
+
+    /// Hands every action to its lane; none is awaited but those on the hub. When the first
+    /// pausing lane opens again.
+    async fn dispatch(
+        &mut self,
+        rollout: &Arc<Rollout>,
+        plan: &Plan,
+        captured: &BTreeMap<MemberId, Captured>,
+    ) -> Option<Instant> {
+        let attempt = plan.next.attempt.as_ref().map_or(0, |attempt| attempt.number);
+        let mut reopens: Option<Instant> = None;
+        for (member, action) in &plan.actions {
+            let Some(objects) = captured.get(member) else { continue };
+            let writes = match act::writes(action, rollout, objects, attempt) {
+                Ok(writes) => writes,
+                Err(why) => {
+                    tracing::warn!(rollout = %self.key, cluster = %member, why, "action dropped");
+                    continue;
+                }
+            };
+            for write in writes {
+                let at = self.lanes.send(
+                    member,
+                    &objects.member.client,
+                    &objects.view,
+                    write,
+                    &self.context.metrics,
+                );
+                reopens = [reopens, at].into_iter().flatten().min();
+            }
+        }
+        for action in &plan.hub_actions {
+            let current = self.context.hub.rollouts.get(&self.key);
+            let current = current.as_ref().unwrap_or(rollout);
+            if !self.hub_lane.perform(current, action).await {
+                let retry = Instant::now() + CONFLICT_PAUSE * 10;
+                reopens = Some(reopens.map_or(retry, |at| at.min(retry)));
+            }
+        }
+        reopens
+    }
+
+    fn watch_gates(
+        &mut self,
+        rollout: &Rollout,
+        gates: Vec<Gate>,
+        captured: &BTreeMap<MemberId, Captured>,
+    ) {
+        let hub = Arc::clone(&self.context.hub);
+        let references =
+            rollout.status.as_ref().and_then(|status| status.plan.as_ref()).map(|p| p.analysis.clone());
+        let references = references.unwrap_or_default();
+        let namespace = rollout.namespace().unwrap_or_default();
+        self.gates.run(gates, |gate| {
+            let mut problems = Vec::new();
+            let analysis = validate::resolve_all(&references, &namespace, &hub, &mut problems);
+            if let Some(problem) = problems.into_iter().next() {
+                return Err(problem);
+            }
+            let cluster = hub
+                .clusters
+                .get(&Key::new("", &gate.member.0))
+                .ok_or_else(|| format!("there is no Cluster {}", gate.member))?;
+            let provider = validate::provider(&cluster, &hub)?;
+            let provider = Provider::new(&provider.spec.prometheus)
+                .map_err(|error| format!("MetricProvider {}: {error}", provider.name_any()))?;
+            let pods = |revision: Option<&planner::Revision>| {
+                let objects = captured.get(&gate.member);
+                objects
+                    .into_iter()
+                    .flat_map(|objects| &objects.pods)
+                    .filter(|(_, (of, _))| Some(of) == revision)
+                    .map(|(name, _)| name.clone())
+                    .collect()
+            };
+            Ok(Inputs {
+                provider,
+                analysis,
+                canary_pods: pods(Some(&gate.canary)),
+                stable_pods: pods(gate.stable.as_ref()),
+            })
+        });
+    }
+}

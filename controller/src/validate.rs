@@ -1,0 +1,247 @@
+//! From the spec to the planner's policy: every complaint names the field and the remedy.
+
+mod waves;
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use kube::ResourceExt;
+use lockflight_crds::{
+    self as wire, AnalysisTemplate, Bake, Cluster, Duration, MetricProvider, Rollout,
+};
+use lockflight_planner::{
+    Approval, PlannedStep, Policy, Revision, RollbackScope, UnreachableBudget,
+};
+
+use crate::{
+    hub::Hub,
+    journal::read_approval,
+    metrics::{ResolvedTemplate, resolve},
+    shelf::Key,
+};
+
+/// Canary events that a gate waits for where the user says nothing (Google's and Amazon's
+/// practice: no verdict on fewer than about a hundred requests).
+const SAMPLES_DEFAULT: u32 = 100;
+
+/// Everything wrong with a spec, or the policy that it stands for.
+pub fn validate(rollout: &Rollout, hub: &Hub) -> Result<Policy, Vec<String>> {
+    let spec = &rollout.spec;
+    let mut problems = template_problems(&spec.template);
+    let namespace = rollout.namespace().unwrap_or_default();
+    let templates = resolve_all(&spec.analysis, &namespace, hub, &mut problems);
+    let compares = templates.iter().any(ResolvedTemplate::compares);
+    let clusters = placement(rollout, hub, !templates.is_empty(), &mut problems);
+    let waves = waves::plan(spec.waves.as_deref(), &clusters, compares, &mut problems);
+    let steps = steps(spec.strategy.canary.steps.as_deref(), compares, &mut problems);
+    let policy = &spec.failure_policy;
+    let total = clusters.len();
+    let mut budget = |field: &str, value: &wire::CountOrPercent| match value.budget_of(total) {
+        Ok(budget) => budget,
+        Err(error) => {
+            problems.push(format!("spec.failurePolicy.{field}: {error}"));
+            0
+        }
+    };
+    let failed_max = budget("maxFailedClusters", &policy.max_failed_clusters);
+    let unreachable = match &policy.max_unreachable_clusters {
+        Some(value) => UnreachableBudget::Fixed(budget("maxUnreachableClusters", value)),
+        None => UnreachableBudget::AfterSecondWave(total / 10),
+    };
+    let progress_deadline =
+        span("spec.failurePolicy.progressDeadline", &policy.progress_deadline, &mut problems);
+    let scale_down_delay = span(
+        "spec.strategy.canary.scaleDownDelay",
+        &spec.strategy.canary.scale_down_delay,
+        &mut problems,
+    );
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Policy {
+        revision: Revision(wire::revision_of(spec)),
+        replicas: spec.replicas,
+        steps,
+        waves,
+        gated: !templates.is_empty(),
+        failed_max,
+        unreachable,
+        rollback: match policy.rollback {
+            wire::RollbackScope::Auto => RollbackScope::Auto,
+            wire::RollbackScope::Fleet => RollbackScope::Fleet,
+            wire::RollbackScope::Cluster => RollbackScope::Cluster,
+        },
+        progress_deadline,
+        scale_down_delay,
+    })
+}
+
+/// The templates of an analysis, with their arguments; problems go to `problems`.
+pub fn resolve_all(
+    references: &[wire::AnalysisReference],
+    namespace: &str,
+    hub: &Hub,
+    problems: &mut Vec<String>,
+) -> Vec<ResolvedTemplate> {
+    let mut resolved = Vec::new();
+    for (index, reference) in references.iter().enumerate() {
+        let found = hub.templates.get(&Key::new(namespace, &reference.template));
+        let Some(template): Option<Arc<AnalysisTemplate>> = found else {
+            problems.push(format!(
+                "spec.analysis[{index}].template: there is no AnalysisTemplate {} in namespace {namespace}",
+                reference.template
+            ));
+            continue;
+        };
+        match resolve(&reference.template, &template.spec, &reference.args) {
+            Ok(template) => resolved.push(template),
+            Err(error) => problems.push(format!(
+                "spec.analysis[{index}], AnalysisTemplate {}: {error}",
+                reference.template
+            )),
+        }
+    }
+    resolved
+}
+
+/// The metric provider of a member.
+pub fn provider(cluster: &Cluster, hub: &Hub) -> Result<Arc<MetricProvider>, String> {
+    let name = cluster.name_any();
+    let metrics = cluster.spec.metrics.as_ref().ok_or_else(|| {
+        format!("Cluster {name}: spec.metrics.provider is missing, so gates cannot be evaluated there")
+    })?;
+    hub.providers.get(&Key::new("", &metrics.provider)).ok_or_else(|| {
+        format!("Cluster {name}: spec.metrics.provider: there is no MetricProvider {}", metrics.provider)
+    })
+}
+
+fn template_problems(template: &serde_json::Value) -> Vec<String> {
+    let mut problems = Vec::new();
+    let containers = template.pointer("/spec/containers").and_then(serde_json::Value::as_array);
+    if containers.is_none_or(Vec::is_empty) {
+        problems.push("spec.template.spec.containers: must have at least one container".to_owned());
+    }
+    for field in ["serviceAccountName", "serviceAccount"] {
+        if template.pointer(&format!("/spec/{field}")).is_some() {
+            problems.push(format!(
+                "spec.template.spec.{field}: must not be set: its use cannot yet be checked against the author's rights in the members"
+            ));
+        }
+    }
+    for label in [wire::names::ROLLOUT_LABEL, wire::names::REVISION_LABEL] {
+        let pointer = format!("/metadata/labels/{}", label.replace('/', "~1"));
+        if template.pointer(&pointer).is_some() {
+            problems.push(format!("spec.template.metadata.labels: {label} is set by Lockflight; remove it"));
+        }
+    }
+    problems
+}
+
+/// The clusters of the placement that allow the Rollout's namespace, in order of their names.
+fn placement(
+    rollout: &Rollout,
+    hub: &Hub,
+    gated: bool,
+    problems: &mut Vec<String>,
+) -> Vec<Arc<Cluster>> {
+    let namespace = rollout.namespace().unwrap_or_default();
+    let selector = &rollout.spec.placement.cluster_selector;
+    let Some(selector) = waves::Selector::parse(selector) else {
+        problems.push("spec.placement.clusterSelector: an operator must be In, NotIn, Exists or DoesNotExist".to_owned());
+        return Vec::new();
+    };
+    let clusters = hub.clusters.select(|cluster| selector.matches(cluster.labels()));
+    if clusters.is_empty() {
+        problems.push("spec.placement.clusterSelector: selects no Cluster; label a Cluster or correct the selector".to_owned());
+    }
+    for cluster in &clusters {
+        let name = cluster.name_any();
+        if !cluster.spec.allowed_namespaces.contains(&namespace) {
+            problems.push(format!(
+                "Cluster {name}: spec.allowedNamespaces must contain {namespace} before a Rollout may act there"
+            ));
+        }
+        if gated && let Err(problem) = provider(cluster, hub) {
+            problems.push(problem);
+        }
+    }
+    clusters
+}
+
+fn steps(
+    steps: Option<&[wire::Step]>,
+    compares: bool,
+    problems: &mut Vec<String>,
+) -> Vec<PlannedStep> {
+    let Some(steps) = steps else { return default_steps(compares) };
+    let rising = steps.windows(2).all(|pair| match pair {
+        [a, b] => a.weight < b.weight,
+        _ => true,
+    });
+    if !rising || steps.last().is_none_or(|step| step.weight != 100) {
+        problems.push("spec.strategy.canary.steps: weights must rise from step to step and end at 100".to_owned());
+    }
+    steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| {
+            let field = format!("spec.strategy.canary.steps[{index}].bake");
+            let (bake, samples) = bake(step.bake.as_ref(), &field, compares, problems);
+            PlannedStep {
+                weight: step.weight,
+                bake_first: bake,
+                bake,
+                samples,
+                approval: read_approval(step.approval),
+            }
+        })
+        .collect()
+}
+
+/// 5, 10, 33, 66, 100: at most a tenth on trial at first, at most a third replaced at a time;
+/// the hour at 10 % is for failures that show late, and only the first cluster of a wave takes it.
+fn default_steps(compares: bool) -> Vec<PlannedStep> {
+    [5, 10, 33, 66, 100]
+        .into_iter()
+        .map(|weight| PlannedStep {
+            weight,
+            bake_first: TimeDelta::hours(if weight == 10 { 1 } else { 0 }),
+            bake: TimeDelta::zero(),
+            samples: if compares { u64::from(SAMPLES_DEFAULT) } else { 0 },
+            approval: Approval::None,
+        })
+        .collect()
+}
+
+/// Time and samples of a bake.
+fn bake(
+    bake: Option<&Bake>,
+    field: &str,
+    compares: bool,
+    problems: &mut Vec<String>,
+) -> (TimeDelta, u64) {
+    let fallback = if compares { SAMPLES_DEFAULT } else { 0 };
+    let Some(bake) = bake else { return (TimeDelta::zero(), u64::from(fallback)) };
+    let time = span(&format!("{field}.time"), &bake.time, problems);
+    let samples = bake.samples.unwrap_or(fallback);
+    if samples > 0 && !compares {
+        problems.push(format!(
+            "{field}.samples: counting requests needs a comparison metric in spec.analysis; add one or leave samples out"
+        ));
+    }
+    (time, u64::from(samples))
+}
+
+fn span(field: &str, duration: &Duration, problems: &mut Vec<String>) -> TimeDelta {
+    match duration.to_std().map(TimeDelta::from_std) {
+        Ok(Ok(span)) => span,
+        Ok(Err(_)) => {
+            problems.push(format!("{field}: is too long"));
+            TimeDelta::zero()
+        }
+        Err(error) => {
+            problems.push(format!("{field}: {error}"));
+            TimeDelta::zero()
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Lockflight's own rights and credentials: those of the charts, and real bound tokens.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use kube::api::{Api, DeleteParams, PostParams};
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::kubeconfig::{self, Context, Credential};
+use crate::{addresses, apply, wait};
+
+/// Namespace of Lockflight, on the hub and in members.
+pub const NAMESPACE: &str = "lockflight-system";
+/// Its `ServiceAccount`, on the hub and in members.
+pub const ACCOUNT: &str = "lockflight";
+/// Object in a member that the hub's token is bound to: without it the token is void.
+const TOKEN_BINDING: &str = "lockflight-token";
+const TOKEN_SECONDS: u32 = 24 * 60 * 60;
+/// API servers remember a good token for ten seconds.
+const REVOKED_DEADLINE: Duration = Duration::from_secs(30);
+const NAMESPACE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Kinds and rights in the hub.
+pub(crate) async fn set_up_hub(hub: &Cluster) -> anyhow::Result<()> {
+    let client = hub.client();
+    for crd in crd_files()? {
+        apply::apply_crds(&client, &apply::documents(&crd)?).await?;
+    }
+    apply::apply(&client, &namespace(NAMESPACE)).await?;
+    apply::apply_all(&client, &apply::documents(&chart("lockflight/rbac.yaml"))?).await
+}
+
+/// The account in a member. It may do nothing until a namespace opts in.
+pub(crate) async fn set_up_member(member: &Cluster) -> anyhow::Result<()> {
+    let client = member.client();
+    apply::apply(&client, &namespace(NAMESPACE)).await?;
+    let accounts = member_rights()?
+        .into_iter()
+        .filter(|o| o["kind"] == "ServiceAccount");
+    apply::apply_all(&client, &accounts.collect::<Vec<_>>()).await
+}
+
+/// Makes `name` in a cluster and waits until pods can be made in it.
+pub(crate) async fn create_namespace(cluster: &Cluster, name: &str) -> anyhow::Result<()> {
+    apply::apply(&cluster.client(), &namespace(name)).await?;
+    let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client(), name);
+    wait::until(
+        &format!("namespace {name} to be usable"),
+        NAMESPACE_DEADLINE,
+        async || {
+            accounts.get("default").await?;
+            Ok(())
+        },
+    )
+    .await
+}
+
+/// Gives the hub its rights in one namespace of a member.
+pub(crate) async fn grant(member: &Cluster, namespace: &str) -> anyhow::Result<()> {
+    let mut rights = member_rights()?;
+    rights.retain(|object| object["kind"] == "Role" || object["kind"] == "RoleBinding");
+    for object in &mut rights {
+        object["metadata"]["namespace"] = namespace.into();
+    }
+    apply::apply_all(&member.client(), &rights).await
+}
+
+/// Issues a token for the member and stores it in the hub, where the controller looks for it.
+pub(crate) async fn issue_member_token(hub: &Cluster, member: &Cluster) -> anyhow::Result<()> {
+    let binding = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": { "name": TOKEN_BINDING, "namespace": NAMESPACE },
+    });
+    let binding = apply::apply(&member.client(), &binding).await?;
+    let token = request_token(
+        member,
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "name": TOKEN_BINDING,
+            "uid": binding.metadata.uid,
+        }),
+    )
+    .await?;
+    let credentials = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": { "name": member.name(), "namespace": NAMESPACE },
+        "data": { "ca.crt": STANDARD.encode(member.ca()), "token": STANDARD.encode(token) },
+    });
+    apply::apply(&hub.client(), &credentials).await.map(drop)
+}
+
+/// Makes the hub's token for the member void, and waits until the member refuses it.
+pub(crate) async fn revoke_member_token(hub: &Cluster, member: &Cluster) -> anyhow::Result<()> {
+    let stored: Api<Secret> = Api::namespaced(hub.client(), NAMESPACE);
+    let data = stored.get(member.name()).await?.data.unwrap_or_default();
+    let token = data
+        .get("token")
+        .context("the hub holds no token for this member")?;
+    let credential = Credential::Token(String::from_utf8(token.0.clone())?);
+    let old = kubeconfig::client(&Context {
+        credential,
+        ..own_context(member)
+    })
+    .await?;
+
+    let bindings: Api<Secret> = Api::namespaced(member.client(), NAMESPACE);
+    bindings
+        .delete(TOKEN_BINDING, &DeleteParams::default())
+        .await?;
+    let what = format!("{} to refuse the revoked token", member.name());
+    wait::until(&what, REVOKED_DEADLINE, async || {
+        match old.apiserver_version().await {
+            Err(kube::Error::Api(status)) if status.code == 401 => Ok(()),
+            other => anyhow::bail!("the answer was {other:?}"),
+        }
+    })
+    .await
+}
+
+/// Writes the kubeconfig with which the controller itself runs: its account, nothing more.
+pub(crate) async fn write_own_kubeconfig(hub: &Cluster) -> anyhow::Result<PathBuf> {
+    let path = hub.dir().join("lockflight.kubeconfig");
+    let credential = Credential::Token(request_token(hub, Value::Null).await?);
+    kubeconfig::write(
+        &path,
+        &[Context {
+            credential,
+            ..own_context(hub)
+        }],
+    )?;
+    Ok(path)
+}
+
+fn own_context(cluster: &Cluster) -> Context {
+    cluster.admin_context(format!(
+        "https://{}:{}",
+        addresses::control_plane(cluster.index()),
+        addresses::APISERVER_PORT
+    ))
+}
+
+async fn request_token(cluster: &Cluster, bound_to: Value) -> anyhow::Result<String> {
+    let request: TokenRequest = serde_json::from_value(json!({
+        "metadata": {},
+        "spec": {
+            "audiences": [],
+            "expirationSeconds": TOKEN_SECONDS,
+            "boundObjectRef": bound_to,
+        },
+    }))?;
+    let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client(), NAMESPACE);
+    let answer = accounts
+        .create_token_request(ACCOUNT, &PostParams::default(), &request)
+        .await?;
+    answer
+        .status
+        .and_then(|s| s.token)
+        .context("a TokenRequest was answered without a token")
+}
+
+fn namespace(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } })
+}
+
+fn member_rights() -> anyhow::Result<Vec<Value>> {
+    apply::documents(&chart("lockflight-member/rbac.yaml"))
+}
+
+fn chart(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../helm")
+        .join(file)
+}
+
+fn crd_files() -> anyhow::Result<Vec<PathBuf>> {
+    let Ok(entries) = std::fs::read_dir(chart("lockflight/crds")) else {
+        return Ok(Vec::new());
+    };
+    let files = entries
+        .map(|e| Ok(e?.path()))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(files
+        .into_iter()
+        .filter(|f| f.extension().is_some_and(|e| e == "yaml"))
+        .collect())
+}

@@ -1,0 +1,37 @@
+# Names for the commands of the project. The work is done by `cargo xtask`.
+
+# List the commands.
+default:
+    @just --list
+
+# A release on a real fleet on this machine; `just demo --hold` keeps it running.
+demo *arguments:
+    cargo xtask demo {{arguments}}
+
+# Every check and every test; `just test --no-e2e` without the real fleet.
+test *arguments:
+    cargo xtask test {{arguments}}
+
+# Format the code.
+fmt:
+    cargo fmt --all
+
+# Lint the code as the tests do.
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Write the CRDs into the chart.
+crd:
+    cargo xtask crd
+
+# Draw the plugin's approved trees anew; look at the diff before you commit it.
+golden:
+    UPDATE_GOLDEN=1 cargo test -p kubectl-lockflight
+
+# YAML and links of the documentation.
+docs-check:
+    cargo xtask docs-check
+
+# Build the hub and the plugin for use.
+build:
+    cargo build --release --locked --bin lockflight --bin kubectl-lockflight

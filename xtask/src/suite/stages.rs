@@ -1,0 +1,112 @@
+//! The stages, in the order in which they are most likely to save time.
+
+use std::process::Command;
+
+use super::stage::{Stage, Work};
+use crate::{crd, demo, docs, purity, tidy, workspace::cargo};
+
+/// All of them.
+pub(super) fn all() -> Vec<Stage> {
+    vec![
+        commands("fmt", vec![cargo(&["fmt", "--all", "--check", "--", "-l"])]),
+        check("tidy", tidy::check),
+        check("crds", crd::check),
+        check("purity", purity::check),
+        check("docs", docs::check),
+        commands("clippy", vec![clippy()]),
+        Stage {
+            has_tests: true,
+            ..commands("unit", unit())
+        },
+        commands("rustdoc", vec![rustdoc()]),
+        Stage {
+            work: deny(),
+            ..commands("deny", Vec::new())
+        },
+        Stage {
+            has_tests: true,
+            is_shown: true,
+            ..commands("e2e", e2e())
+        },
+    ]
+}
+
+fn commands(name: &'static str, commands: Vec<Command>) -> Stage {
+    Stage {
+        name,
+        work: Work::Commands(commands),
+        has_tests: false,
+        is_shown: false,
+    }
+}
+
+fn check(name: &'static str, check: fn() -> anyhow::Result<String>) -> Stage {
+    Stage {
+        name,
+        work: Work::Check(check),
+        has_tests: false,
+        is_shown: false,
+    }
+}
+
+fn clippy() -> Command {
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ])
+}
+
+/// Unit, property and documentation tests; those of the fleet's library need no fleet.
+fn unit() -> Vec<Command> {
+    let mut workspace = cargo(&[
+        "test",
+        "--workspace",
+        "--exclude",
+        "lockflight-e2e",
+        "--locked",
+    ]);
+    // One failing program must not hide the others.
+    workspace.arg("--no-fail-fast");
+    vec![
+        workspace,
+        cargo(&["test", "-p", "lockflight-e2e", "--lib", "--locked"]),
+    ]
+}
+
+fn rustdoc() -> Command {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    command
+}
+
+/// Only where the tool is there; that it is not is said, never passed over.
+fn deny() -> Work {
+    let is_installed = cargo(&["deny", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if is_installed {
+        Work::Commands(vec![cargo(&["deny", "--all-features", "check"])])
+    } else {
+        Work::Nothing("cargo-deny is not installed".to_owned())
+    }
+}
+
+/// Real control planes, gateways and pods, all on this machine.
+fn e2e() -> Vec<Command> {
+    vec![
+        demo::build_command(),
+        cargo(&[
+            "test",
+            "-p",
+            "lockflight-e2e",
+            "--test",
+            "fleet",
+            "--locked",
+        ]),
+    ]
+}
