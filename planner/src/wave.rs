@@ -45,7 +45,9 @@ fn leave_superseded(draft: &mut Draft<'_>) {
         let (Some(facts), Some(base)) = (draft.facts(&member), draft.base(&member)) else {
             continue;
         };
-        let back = serve::at_rest(facts, &base) || serve::serve(draft, &member, facts, &base, None);
+        let unweighted = draft.member(&member).is_some_and(|m| m.acknowledged_weight == 0);
+        let back = (unweighted && serve::at_rest(facts, &base))
+            || serve::serve(draft, &member, facts, &base, None);
         if back && Some(&base) == target.as_ref() {
             draft.enter(&member, MemberPhase::Promoted, 0);
         }
@@ -188,7 +190,8 @@ fn begin_member(
         Base::Unseen => return false,
         Base::Nothing => draft.enter(member, MemberPhase::Deploying, 0),
         Base::Serving(revision) => {
-            if !serve::at_rest(facts, revision) {
+            let weight = draft.member(member).map_or(0, |journal| journal.acknowledged_weight);
+            if weight > 0 || !serve::at_rest(facts, revision) {
                 return false;
             }
             draft.enter(member, MemberPhase::Canary, 1);

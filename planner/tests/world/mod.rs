@@ -1,0 +1,430 @@
+//! A small fleet in memory that carries out plans: enough of Kubernetes and of a gateway to find
+//! plans that lose requests. One tick is half a second.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use lockflight_planner::{
+    Action, Approval, Commands, Decisive, DeploymentFacts, Evidence, Facts, Gate, HubAction,
+    Journal, MemberId, Observed, Plan, PlannedStep, PlannedWave, Policy, Revision, Role,
+    RollbackScope, RouteFacts, RouteState, ServiceFacts, Snapshot, UnreachableBudget, Verdict,
+    check, plan,
+};
+
+pub const TICK: TimeDelta = TimeDelta::milliseconds(500);
+pub const REPLICAS: u32 = 3;
+
+pub fn revision(name: &str) -> Revision {
+    Revision(name.to_owned())
+}
+
+pub fn member(name: &str) -> MemberId {
+    MemberId(name.to_owned())
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Service {
+    pub selects: Option<Revision>,
+    pub endpoints: BTreeMap<Revision, u32>,
+    /// What the gateway knows: the endpoints of one tick ago.
+    plane: BTreeMap<Revision, u32>,
+    attempt: i64,
+    aborted: Option<Revision>,
+    version: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    pub replicas: u32,
+    pub ready: u32,
+    /// Pods of this revision never get ready.
+    pub broken: bool,
+    created_at: DateTime<Utc>,
+}
+
+/// One member.
+#[derive(Debug, Clone, Default)]
+pub struct Member {
+    pub stable: Option<Service>,
+    pub canary: Option<Service>,
+    pub deployments: BTreeMap<Revision, Deployment>,
+    pub weight: u8,
+    /// The weight that the gateway has in force.
+    pub plane_weight: u8,
+    acknowledged: bool,
+    route_version: u64,
+    pub reachable: bool,
+    /// The route refuses every write.
+    pub route_locked: bool,
+    /// Revisions whose metrics fail here.
+    pub bad: BTreeSet<Revision>,
+    /// Revisions whose pods never get ready here.
+    pub broken: BTreeSet<Revision>,
+    /// Writes accepted, in order.
+    pub log: Vec<Action>,
+    pub manager: Option<String>,
+}
+
+/// The fleet and the hub's memory of it.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub now: DateTime<Utc>,
+    pub members: BTreeMap<MemberId, Member>,
+    pub policy: Policy,
+    pub journal: Journal,
+    pub commands: Commands,
+    pub shown_tokens: BTreeSet<String>,
+    pub finalizer: bool,
+    pub deleting: bool,
+    pub gone: bool,
+    pub last: Option<Plan>,
+    pub notices: Vec<String>,
+    unreachable_since: BTreeMap<MemberId, DateTime<Utc>>,
+    /// (member, action, versions it was planned on), sent but not yet applied.
+    pub in_flight: Vec<(MemberId, Action, [u64; 3])>,
+    pub lost: u64,
+}
+
+impl World {
+    pub fn new(waves: &[&[&str]], steps: &[u8]) -> Self {
+        let members: BTreeMap<MemberId, Member> = waves
+            .iter()
+            .flat_map(|wave| wave.iter())
+            .map(|name| {
+                (member(name), Member { reachable: true, acknowledged: true, ..Member::default() })
+            })
+            .collect();
+        let policy = Policy {
+            revision: revision("v1"),
+            replicas: REPLICAS,
+            steps: steps
+                .iter()
+                .map(|weight| PlannedStep {
+                    weight: *weight,
+                    bake_first: TimeDelta::zero(),
+                    bake: TimeDelta::zero(),
+                    samples: 0,
+                    approval: Approval::None,
+                })
+                .collect(),
+            waves: waves
+                .iter()
+                .enumerate()
+                .map(|(index, wave)| PlannedWave {
+                    name: format!("w{index}"),
+                    members: wave.iter().map(|name| member(name)).collect(),
+                    concurrent_max: 1,
+                    bake: TimeDelta::zero(),
+                    samples: 0,
+                    approval: Approval::None,
+                })
+                .collect(),
+            gated: true,
+            failed_max: 0,
+            unreachable: UnreachableBudget::Fixed(0),
+            rollback: RollbackScope::Auto,
+            progress_deadline: TimeDelta::seconds(60),
+            scale_down_delay: TimeDelta::seconds(5),
+        };
+        Self {
+            now: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+            members,
+            policy,
+            journal: Journal::default(),
+            commands: Commands::default(),
+            shown_tokens: BTreeSet::new(),
+            finalizer: false,
+            deleting: false,
+            gone: false,
+            last: None,
+            notices: Vec::new(),
+            unreachable_since: BTreeMap::new(),
+            in_flight: Vec::new(),
+            lost: 0,
+        }
+    }
+
+    pub fn get(&self, name: &str) -> &Member {
+        &self.members[&member(name)]
+    }
+
+    pub fn edit(&mut self, name: &str) -> &mut Member {
+        self.members.get_mut(&member(name)).unwrap()
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            now: self.now,
+            uid: "uid".to_owned(),
+            deleting: self.deleting,
+            force_delete: false,
+            finalizer: self.finalizer,
+            policy: Some(self.policy.clone()),
+            journal: self.journal.clone(),
+            shown_tokens: self.shown_tokens.clone(),
+            commands: self.commands.clone(),
+            members: self
+                .members
+                .iter()
+                .map(|(name, member)| (name.clone(), self.observe(name, member)))
+                .collect(),
+            evidence: self
+                .last
+                .iter()
+                .flat_map(|plan| &plan.gates)
+                .filter(|gate| self.now >= gate.opened_at)
+                .map(|gate| (gate.member.clone(), self.judge(gate)))
+                .collect(),
+        }
+    }
+
+    fn observe(&self, name: &MemberId, member: &Member) -> Observed {
+        if !member.reachable {
+            let since = self.unreachable_since.get(name).copied().unwrap_or(self.now);
+            return Observed::Unknown { since, why: "cut off".to_owned() };
+        }
+        let service = |service: &Service| ServiceFacts {
+            selects: service.selects.clone(),
+            endpoints: service.endpoints.clone(),
+            strays: 0,
+            attempt: service.attempt,
+            aborted: service.aborted.clone(),
+        };
+        Observed::Known(Facts {
+            stable: member.stable.as_ref().map(service),
+            canary: member.canary.as_ref().map(service),
+            deployments: member
+                .deployments
+                .iter()
+                .map(|(revision, deployment)| {
+                    let facts = DeploymentFacts {
+                        replicas: deployment.replicas,
+                        ready: deployment.ready,
+                        problem: None,
+                        created_at: deployment.created_at,
+                    };
+                    (revision.clone(), facts)
+                })
+                .collect(),
+            routes: vec![RouteFacts {
+                name: "route".to_owned(),
+                state: RouteState::Present {
+                    lowest: member.weight,
+                    highest: member.weight,
+                    acknowledged: member.acknowledged,
+                    complaint: None,
+                    manager: member.manager.clone(),
+                },
+            }],
+            refusals: Vec::new(),
+        })
+    }
+
+    fn judge(&self, gate: &Gate) -> Evidence {
+        let bad = self.members[&gate.member].bad.contains(&gate.canary);
+        Evidence {
+            attempt: gate.attempt,
+            step: gate.step,
+            opened_at: gate.opened_at,
+            judged_at: self.now,
+            verdict: if bad { Verdict::Fail } else { Verdict::Pass },
+            samples: Some(1000),
+            message: if bad { "errors 9 % > 2 %" } else { "fine" }.to_owned(),
+            decisive: bad.then(|| Decisive {
+                metric: "errors".to_owned(),
+                observed: "9 %".to_owned(),
+                limit: "2 %".to_owned(),
+            }),
+        }
+    }
+
+    /// One pass of the hub. `send` says which of the writes leave the process: a crash after the
+    /// commit loses them.
+    pub fn pass(&mut self, send: impl Fn(usize) -> bool) {
+        if self.gone {
+            return;
+        }
+        let snapshot = self.snapshot();
+        let plan = plan(&snapshot);
+        let violations = check(&snapshot, &plan);
+        assert!(violations.is_empty(), "{violations:?}\n{plan:#?}");
+        self.notices.extend(plan.notices.iter().map(|n| format!("{:?}: {}", n.reason, n.message)));
+        self.journal = plan.next.clone();
+        self.shown_tokens = plan.waiting.iter().filter_map(|w| w.token.clone()).collect();
+        for action in &plan.hub_actions {
+            match action {
+                HubAction::AddFinalizer => self.finalizer = true,
+                HubAction::RemoveFinalizer => {
+                    self.finalizer = false;
+                    self.gone = true;
+                }
+                HubAction::RemoveAbortAnnotation(value) => {
+                    if self.commands.abort.as_ref() == Some(value) {
+                        self.commands.abort = None;
+                    }
+                }
+            }
+        }
+        for (index, (name, action)) in plan.actions.iter().enumerate() {
+            if send(index) {
+                let versions = self.members[name].versions();
+                self.in_flight.push((name.clone(), action.clone(), versions));
+            }
+        }
+        self.last = Some(plan);
+    }
+
+    /// Writes that are under way arrive; those whose object has changed since are refused.
+    pub fn deliver(&mut self) {
+        let attempt = self.journal.attempt.as_ref().map_or(0, |attempt| attempt.number);
+        for (name, action, versions) in std::mem::take(&mut self.in_flight) {
+            let now = self.now;
+            let member = self.members.get_mut(&name).unwrap();
+            if member.reachable {
+                member.apply(&action, versions, attempt, now);
+            }
+        }
+    }
+
+    /// Half a second in every member, and what it costs in requests.
+    pub fn tick(&mut self) {
+        self.now += TICK;
+        for (name, member) in &mut self.members {
+            if member.reachable {
+                self.unreachable_since.remove(name);
+            } else {
+                self.unreachable_since.entry(name.clone()).or_insert(self.now);
+            }
+            member.tick();
+            self.lost += member.lost();
+        }
+    }
+
+    pub fn step(&mut self) {
+        self.pass(|_| true);
+        self.deliver();
+        self.tick();
+    }
+
+    /// Steps until a condition holds; panics with the hub's last words after `ticks`.
+    pub fn until(&mut self, what: &str, ticks: usize, condition: impl Fn(&Self) -> bool) {
+        for _ in 0..ticks {
+            if condition(self) {
+                return;
+            }
+            self.step();
+        }
+        let waiting = self.last.as_ref().map(|plan| plan.waiting.clone());
+        panic!("not {what} after {ticks} ticks: {waiting:#?}\n{:#?}", self.journal.members);
+    }
+
+    pub fn phase(&self) -> Option<lockflight_planner::AttemptPhase> {
+        self.journal.attempt.as_ref().map(|attempt| attempt.phase)
+    }
+}
+
+impl Member {
+    fn versions(&self) -> [u64; 3] {
+        let version = |service: &Option<Service>| service.as_ref().map_or(0, |s| s.version);
+        [version(&self.stable), version(&self.canary), self.route_version]
+    }
+
+    fn apply(&mut self, action: &Action, planned: [u64; 3], attempt: i64, now: DateTime<Utc>) {
+        let current = self.versions();
+        match action {
+            Action::CreateDeployment { revision, replicas } => {
+                let broken = self.broken.contains(revision);
+                self.deployments.entry(revision.clone()).or_insert(Deployment {
+                    replicas: *replicas,
+                    ready: 0,
+                    broken,
+                    created_at: now,
+                });
+            }
+            Action::Scale { revision, replicas } => {
+                if let Some(deployment) = self.deployments.get_mut(revision) {
+                    deployment.replicas = *replicas;
+                }
+            }
+            Action::DeleteDeployment { revision } => {
+                self.deployments.remove(revision);
+            }
+            Action::PointService { role, revision, aborted } => {
+                let (slot, index) = match role {
+                    Role::Stable => (&mut self.stable, 0),
+                    Role::Canary => (&mut self.canary, 1),
+                };
+                if current[index] != planned[index] {
+                    return;
+                }
+                let service = slot.get_or_insert_with(Service::default);
+                service.selects = Some(revision.clone());
+                service.aborted.clone_from(aborted);
+                service.attempt = attempt;
+                service.version += 1;
+            }
+            Action::SetWeight { percent, .. } => {
+                if current[2] != planned[2] || self.route_locked {
+                    return;
+                }
+                self.set_weight(*percent);
+            }
+        }
+        self.log.push(action.clone());
+    }
+
+    /// Somebody writes the weight.
+    pub fn set_weight(&mut self, percent: u8) {
+        self.weight = percent;
+        self.acknowledged = false;
+        self.route_version += 1;
+    }
+
+    fn tick(&mut self) {
+        for deployment in self.deployments.values_mut() {
+            let limit = if deployment.broken { 0 } else { deployment.replicas };
+            deployment.ready = (deployment.ready + 1).min(limit);
+        }
+        for service in [&mut self.stable, &mut self.canary].into_iter().flatten() {
+            service.plane = std::mem::take(&mut service.endpoints);
+            if let Some(revision) = &service.selects
+                && let Some(deployment) = self.deployments.get(revision).filter(|d| d.ready > 0)
+            {
+                service.endpoints.insert(revision.clone(), deployment.ready);
+            }
+        }
+        self.plane_weight = self.weight;
+        self.acknowledged = true;
+    }
+
+    /// Whether any backend that has a share has no pod that answers.
+    fn lost(&self) -> u64 {
+        let shares = [(&self.stable, 100 - self.plane_weight), (&self.canary, self.plane_weight)];
+        let unanswered = shares.into_iter().filter(|(service, share)| {
+            let Some(service) = service else { return false };
+            let served = service.plane.keys().any(|revision| {
+                self.deployments.get(revision).is_some_and(|deployment| deployment.ready > 0)
+            });
+            *share > 0 && service.version > 0 && !service.plane.is_empty() && !served
+                || *share > 0 && self.was_serving() && service.plane.is_empty()
+        });
+        u64::try_from(unanswered.count()).unwrap()
+    }
+
+    /// Whether anything serves here at all: a first deployment loses nothing.
+    fn was_serving(&self) -> bool {
+        self.stable.as_ref().is_some_and(|service| !service.plane.is_empty())
+            || self.deployments.values().any(|d| d.ready == REPLICAS) && self.stable.as_ref().is_some_and(|s| s.version > 1)
+    }
+
+    /// The share of a revision in force at the gateway.
+    pub fn share(&self, revision: &Revision) -> u32 {
+        [(&self.stable, 100 - self.plane_weight), (&self.canary, self.plane_weight)]
+            .into_iter()
+            .filter(|(service, _)| {
+                service.as_ref().is_some_and(|service| service.plane.contains_key(revision))
+            })
+            .map(|(_, share)| u32::from(share))
+            .sum()
+    }
+}
