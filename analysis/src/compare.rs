@@ -34,21 +34,14 @@ impl ComparisonRule {
             && max_ratio >= 1.0
             && (0.0..=1.0).contains(&tolerated_share)
             && min_samples > 0;
-        sound.then_some(Self {
-            max_ratio,
-            tolerated_share,
-            min_samples,
-        })
+        sound.then_some(Self { max_ratio, tolerated_share, min_samples })
     }
 
     /// What is allowed, in words; with stable's share once it is known.
     fn limit(&self, stable_share: Option<f64>) -> String {
         let stable = stable_share.map_or("share".to_owned(), percent);
         let tolerated = percent(self.tolerated_share);
-        format!(
-            "at most {} × stable's {stable} or {tolerated}",
-            short(self.max_ratio)
-        )
+        format!("at most {} × stable's {stable} or {tolerated}", short(self.max_ratio))
     }
 }
 
@@ -93,11 +86,7 @@ pub fn compare(metric: &str, rule: &ComparisonRule, windows: &Windows) -> Metric
     MetricVerdict {
         metric: metric.to_owned(),
         verdict: finding.verdict,
-        observed: finding
-            .canary
-            .and_then(Events::share)
-            .map(percent)
-            .unwrap_or_default(),
+        observed: finding.canary.and_then(Events::share).map(percent).unwrap_or_default(),
         limit: rule.limit(finding.stable_share),
         samples: finding.canary.map(|canary| whole(canary.total)),
         message: finding.message,
@@ -146,12 +135,7 @@ fn judge(rule: &ComparisonRule, windows: &Windows) -> Result<Finding, NoDataReas
     require_fresh("canary", &windows.canary, windows)?;
     let canary = events(&windows.canary, windows, &seen, windows.canary_birth)?;
     let found = |verdict, stable_share, message| {
-        Ok(Finding {
-            verdict,
-            canary: Some(canary),
-            stable_share,
-            message,
-        })
+        Ok(Finding { verdict, canary: Some(canary), stable_share, message })
     };
     if canary.contradictory() {
         return found(Verdict::Error, None, contradiction("canary", canary));
@@ -164,17 +148,10 @@ fn judge(rule: &ComparisonRule, windows: &Windows) -> Result<Finding, NoDataReas
             return found(Verdict::Watch, None, message);
         }
     };
-    let of_canary = format!(
-        "{} of the canary's {} events are bad",
-        percent(share),
-        whole(canary.total)
-    );
+    let of_canary =
+        format!("{} of the canary's {} events are bad", percent(share), whole(canary.total));
     if share <= rule.tolerated_share {
-        return found(
-            Verdict::Pass,
-            None,
-            format!("{of_canary}, which is tolerated"),
-        );
+        return found(Verdict::Pass, None, format!("{of_canary}, which is tolerated"));
     }
     require_fresh("stable", stable, windows)?;
     let stable = events(stable, windows, &seen, Birth::Unknown)?;
@@ -199,10 +176,7 @@ fn judge(rule: &ComparisonRule, windows: &Windows) -> Result<Finding, NoDataReas
         (Verdict::Pass, "not more than")
     };
     let ratio = short(rule.max_ratio);
-    let message = format!(
-        "{of_canary}, {relation} {ratio} × stable's {}",
-        percent(stable_share)
-    );
+    let message = format!("{of_canary}, {relation} {ratio} × stable's {}", percent(stable_share));
     found(verdict, Some(stable_share), message)
 }
 
@@ -221,12 +195,7 @@ fn seen_before(windows: &Windows) -> BTreeSet<&str> {
     arms.into_iter()
         .flatten()
         .flat_map(|arm| arm.bad.iter().chain(&arm.total))
-        .filter(|series| {
-            series
-                .samples
-                .iter()
-                .any(|sample| sample.at <= windows.opened_at)
-        })
+        .filter(|series| series.samples.iter().any(|sample| sample.at <= windows.opened_at))
         .map(|series| series.source.as_str())
         .collect()
 }
@@ -244,11 +213,7 @@ fn require_fresh(
         .and_then(|interval| interval.checked_mul(STALE_AFTER_SCRAPES))
         .map_or(STALE_AFTER_MIN, |limit| limit.max(STALE_AFTER_MIN));
     let age = windows.judged_at - newest;
-    if age > limit {
-        Err(NoDataReason::Stale { arm, age, limit })
-    } else {
-        Ok(())
-    }
+    if age > limit { Err(NoDataReason::Stale { arm, age, limit }) } else { Ok(()) }
 }
 
 /// Counts the events of an arm. `birth` is for sources that nobody had seen before.
@@ -274,10 +239,7 @@ fn events(
             Ok(sum + counted)
         })
     };
-    Ok(Events {
-        bad: sum(&arm.bad)?,
-        total: sum(&arm.total)?,
-    })
+    Ok(Events { bad: sum(&arm.bad)?, total: sum(&arm.total)? })
 }
 
 /// The last scrape of each source that counts. Bad and total are read by two requests; a scrape
@@ -302,10 +264,9 @@ fn cutoffs(arm: &ArmWindow, interval: Option<TimeDelta>) -> BTreeMap<&str, DateT
     let mut cutoffs = BTreeMap::new();
     for series in &arm.bad {
         let source = series.source.as_str();
-        let (Some(bad), Some(total)) = (
-            newest_bad.get(source),
-            newest_total.get(source).or(newest_of_all.as_ref()),
-        ) else {
+        let (Some(bad), Some(total)) =
+            (newest_bad.get(source), newest_total.get(source).or(newest_of_all.as_ref()))
+        else {
             continue;
         };
         if *total - *bad <= one_scrape {
@@ -316,16 +277,8 @@ fn cutoffs(arm: &ArmWindow, interval: Option<TimeDelta>) -> BTreeMap<&str, DateT
 }
 
 fn until(series: &Series, cutoff: DateTime<Utc>) -> Series {
-    let samples = series
-        .samples
-        .iter()
-        .filter(|sample| sample.at <= cutoff)
-        .copied()
-        .collect();
-    Series {
-        samples,
-        ..series.clone()
-    }
+    let samples = series.samples.iter().filter(|sample| sample.at <= cutoff).copied().collect();
+    Series { samples, ..series.clone() }
 }
 
 #[cfg(test)]

@@ -87,20 +87,14 @@ impl Condition {
             return Err(ConditionError::TooLong);
         }
         bound_nesting(text)?;
-        if text
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .any(|word| word == "map")
-        {
+        if text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "map") {
             return Err(ConditionError::Unsupported("map"));
         }
         let program = on_own_stack(|| Program::compile(text).map_err(|error| error.to_string()))
             .map_err(|error| ConditionError::Syntax(first_line(&error)))?;
         let mut scope = Vec::new();
         check(program.expression(), &mut scope)?;
-        Ok(Self {
-            text: text.to_owned(),
-            program: Arc::new(program),
-        })
+        Ok(Self { text: text.to_owned(), program: Arc::new(program) })
     }
 
     /// The condition as written.
@@ -123,11 +117,7 @@ impl Condition {
     fn execute(&self, values: &[f64]) -> Result<Result<bool, String>, String> {
         let mut context = Context::default();
         context.add_variable_from_value("result", values.to_vec());
-        match self
-            .program
-            .execute(&context)
-            .map_err(|error| error.to_string())?
-        {
+        match self.program.execute(&context).map_err(|error| error.to_string())? {
             Value::Bool(holds) => Ok(Ok(holds)),
             other => Ok(Err(other.type_of().to_string())),
         }
@@ -196,22 +186,14 @@ fn check<'a>(expression: &'a IdedExpr, scope: &mut Vec<&'a str>) -> Result<(), C
                 return Err(ConditionError::Unsupported("a loop within a loop"));
             }
             scope.push(&each.iter_var);
-            let body = [
-                &each.accu_init,
-                &each.loop_cond,
-                &each.loop_step,
-                &each.result,
-            ];
+            let body = [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result];
             body.into_iter().try_for_each(|e| check(e, scope))?;
             scope.pop();
             Ok(())
         }
         Expr::List(list) => list.elements.iter().try_for_each(|e| check(e, scope)),
         Expr::Select(select) => check(&select.operand, scope),
-        Expr::Map(map) => map
-            .entries
-            .iter()
-            .try_for_each(|entry| check_entry(&entry.expr, scope)),
+        Expr::Map(map) => map.entries.iter().try_for_each(|entry| check_entry(&entry.expr, scope)),
         Expr::Struct(_) => Err(ConditionError::Unsupported("a message")),
     }
 }
@@ -227,27 +209,12 @@ fn check_entry<'a>(entry: &'a EntryExpr, scope: &mut Vec<&'a str>) -> Result<(),
 }
 
 /// Names that CEL itself defines.
-const TYPES: [&str; 9] = [
-    "bool",
-    "bytes",
-    "double",
-    "dyn",
-    "int",
-    "list",
-    "string",
-    "uint",
-    "null_type",
-];
+const TYPES: [&str; 9] =
+    ["bool", "bytes", "double", "dyn", "int", "list", "string", "uint", "null_type"];
 
 /// The parser's message without the drawing below it.
 fn first_line(message: &str) -> String {
-    message
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .take(200)
-        .collect()
+    message.lines().next().unwrap_or_default().chars().take(200).collect()
 }
 
 #[cfg(test)]

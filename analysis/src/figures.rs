@@ -71,12 +71,8 @@ mod tests {
         ] {
             assert_eq!(percent(share), expect);
         }
-        for (number, expect) in [
-            (0.8, "0.8"),
-            (1234.0, "1234"),
-            (-2.5, "-2.5"),
-            (f64::NAN, "NaN"),
-        ] {
+        for (number, expect) in [(0.8, "0.8"), (1234.0, "1234"), (-2.5, "-2.5"), (f64::NAN, "NaN")]
+        {
             assert_eq!(short(number), expect);
         }
         assert_eq!(seconds(TimeDelta::milliseconds(12_000)), "12 s");

@@ -44,11 +44,7 @@ pub fn pieces(query: &str) -> Vec<Piece<'_>> {
             let (_, inside) = rest.split_at(1);
             let end = end_of_string(inside, first);
             let (text, tail) = inside.split_at(end.unwrap_or(inside.len()));
-            pieces.push(Piece::Quoted {
-                quote: first,
-                text,
-                closed: end.is_some(),
-            });
+            pieces.push(Piece::Quoted { quote: first, text, closed: end.is_some() });
             rest = tail.strip_prefix(first).unwrap_or(tail);
         }
     }
@@ -84,12 +80,7 @@ pub fn longest_range(query: &str) -> Option<Duration> {
         })
         .flat_map(|code| code.split('[').skip(1))
         .filter_map(|after| after.split_once(']'))
-        .map(|(inside, _)| {
-            inside
-                .split_once(':')
-                .map_or(inside, |(range, _)| range)
-                .trim()
-        })
+        .map(|(inside, _)| inside.split_once(':').map_or(inside, |(range, _)| range).trim())
         .filter_map(duration)
         .max()
 }
@@ -106,10 +97,8 @@ fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     while !rest.is_empty() {
         let (digits, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let (unit, tail) = tail.split_at(
-            tail.find(|c: char| c.is_ascii_digit())
-                .unwrap_or(tail.len()),
-        );
+        let (unit, tail) =
+            tail.split_at(tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len()));
         let unit_ms: u64 = match unit {
             "ms" => 1,
             "s" => 1_000,
@@ -157,11 +146,7 @@ mod tests {
             ("x[NaN] + x[-5]", None),
         ];
         for (query, expect_ms) in cases {
-            assert_eq!(
-                longest_range(query),
-                expect_ms.map(Duration::from_millis),
-                "{query}"
-            );
+            assert_eq!(longest_range(query), expect_ms.map(Duration::from_millis), "{query}");
         }
     }
 
@@ -171,24 +156,12 @@ mod tests {
             pieces("a{b=\"c\\\"d\"} # 'e'\n`f\\`'g"),
             [
                 Piece::Code("a{b="),
-                Piece::Quoted {
-                    quote: '"',
-                    text: "c\\\"d",
-                    closed: true
-                },
+                Piece::Quoted { quote: '"', text: "c\\\"d", closed: true },
                 Piece::Code("} "),
                 Piece::Comment("# 'e'"),
                 Piece::Code("\n"),
-                Piece::Quoted {
-                    quote: '`',
-                    text: "f\\",
-                    closed: true
-                },
-                Piece::Quoted {
-                    quote: '\'',
-                    text: "g",
-                    closed: false
-                },
+                Piece::Quoted { quote: '`', text: "f\\", closed: true },
+                Piece::Quoted { quote: '\'', text: "g", closed: false },
             ]
         );
     }

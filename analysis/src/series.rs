@@ -81,11 +81,7 @@ pub fn events_since(
     birth: Birth,
 ) -> Result<f64, NoDataReason> {
     let samples = in_order(series)?;
-    let mut last = samples
-        .iter()
-        .rev()
-        .find(|sample| sample.at <= opened_at)
-        .map(|s| s.value);
+    let mut last = samples.iter().rev().find(|sample| sample.at <= opened_at).map(|s| s.value);
     let mut events = 0.0;
     for sample in samples.iter().filter(|sample| sample.at > opened_at) {
         events += match (last, birth) {
@@ -100,11 +96,7 @@ pub fn events_since(
 
 /// The time of the newest sample of several series.
 pub fn newest_sample<'a>(series: impl IntoIterator<Item = &'a Series>) -> Option<DateTime<Utc>> {
-    series
-        .into_iter()
-        .flat_map(|series| &series.samples)
-        .map(|sample| sample.at)
-        .max()
+    series.into_iter().flat_map(|series| &series.samples).map(|sample| sample.at).max()
 }
 
 /// Time from one scrape to the next: the median over all pairs of neighbouring samples, so that
@@ -130,16 +122,10 @@ fn in_order(series: &Series) -> Result<Vec<Sample>, NoDataReason> {
     for sample in &series.samples {
         let key = || series.key.clone();
         if !sample.value.is_finite() {
-            return Err(NoDataReason::NotANumber {
-                key: key(),
-                value: sample.value.to_string(),
-            });
+            return Err(NoDataReason::NotANumber { key: key(), value: sample.value.to_string() });
         }
         if sample.value < 0.0 {
-            return Err(NoDataReason::Negative {
-                key: key(),
-                value: sample.value.to_string(),
-            });
+            return Err(NoDataReason::Negative { key: key(), value: sample.value.to_string() });
         }
         samples.push(*sample);
     }

@@ -83,12 +83,7 @@ pub fn reaches_back(
 
 fn shown(values: &[f64]) -> String {
     let mut text = Vec::new();
-    text.extend(
-        values
-            .iter()
-            .take(SHOWN_VALUES_MAX)
-            .map(|value| short(*value)),
-    );
+    text.extend(values.iter().take(SHOWN_VALUES_MAX).map(|value| short(*value)));
     if values.len() > SHOWN_VALUES_MAX {
         text.push(format!("and {} more", values.len() - SHOWN_VALUES_MAX));
     }

@@ -49,11 +49,7 @@ pub struct GateVerdict {
 /// Combines the metrics of a gate. A gate without metrics passes: it gates nothing.
 #[must_use]
 pub fn gate(metrics: Vec<MetricVerdict>) -> GateVerdict {
-    let verdict = metrics
-        .iter()
-        .map(|metric| metric.verdict)
-        .max()
-        .unwrap_or(Verdict::Pass);
+    let verdict = metrics.iter().map(|metric| metric.verdict).max().unwrap_or(Verdict::Pass);
     GateVerdict {
         verdict,
         samples: metrics.iter().filter_map(|metric| metric.samples).min(),
@@ -100,24 +96,14 @@ mod tests {
                 .collect();
             let gate = gate(metrics.clone());
             assert_eq!(gate.verdict, expect, "{verdicts:?}");
-            assert_eq!(
-                gate.decisive,
-                decisive.map(|i| metrics[i].clone()),
-                "{verdicts:?}"
-            );
+            assert_eq!(gate.decisive, decisive.map(|i| metrics[i].clone()), "{verdicts:?}");
         }
     }
 
     #[test]
     fn samples_are_those_of_the_comparison_that_saw_the_fewest() {
         let with = |samples: &[Option<u64>]| {
-            gate(
-                samples
-                    .iter()
-                    .map(|s| metric("m", Verdict::Pass, *s))
-                    .collect(),
-            )
-            .samples
+            gate(samples.iter().map(|s| metric("m", Verdict::Pass, *s)).collect()).samples
         };
         assert_eq!(with(&[None, None]), None);
         assert_eq!(with(&[Some(120), None, Some(7)]), Some(7));

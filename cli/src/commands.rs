@@ -53,11 +53,7 @@ fn style(global: &Global) -> Style {
                 && env::var_os("TERM").is_none_or(|term| term != "dumb")
         }
     };
-    Style {
-        color,
-        ascii: global.ascii,
-        times: Times::Relative,
-    }
+    Style { color, ascii: global.ascii, times: Times::Relative }
 }
 
 /// Writes data.
@@ -90,9 +86,13 @@ async fn wait_for<T>(
         }
         Ok(None)
     };
-    tokio::time::timeout(deadline, watching)
-        .await
-        .unwrap_or(Ok(None))
+    tokio::time::timeout(deadline, watching).await.unwrap_or(Ok(None))
+}
+
+/// The hub acts once on each value. One that it has seen before, when it meant nothing, gets an
+/// ending without meaning, so that it is a new one.
+fn unhandled(value: String, handled: Option<&str>, ending: char) -> String {
+    if handled == Some(value.as_str()) { format!("{value}{ending}") } else { value }
 }
 
 /// Says that the hub has not answered: the command is not lost.

@@ -98,10 +98,7 @@ impl Failure {
         let server = server.to_owned();
         match error {
             kube::Error::Api(status) => Self::from_status(&status, server, namespace),
-            error => Self::Client {
-                server,
-                source: Box::new(error),
-            },
+            error => Self::Client { server, source: Box::new(error) },
         }
     }
 
@@ -112,10 +109,9 @@ impl Failure {
             403 => Self::Forbidden(message),
             // Only the answer about an object names it; a path that is not served is a bare 404.
             404 => match status.details.as_ref().map(|details| details.name.clone()) {
-                Some(name) if !name.is_empty() => Self::NotFound {
-                    namespace: namespace.to_owned(),
-                    name,
-                },
+                Some(name) if !name.is_empty() => {
+                    Self::NotFound { namespace: namespace.to_owned(), name }
+                }
                 _ => Self::NotInstalled { server },
             },
             _ => Self::Refused { server, message },
@@ -196,11 +192,7 @@ mod tests {
 
     fn sorted(answer: &str) -> Failure {
         let status: Status = serde_json::from_str(answer).unwrap();
-        Failure::from_kube(
-            kube::Error::Api(Box::new(status)),
-            "https://hub:6443",
-            "shop",
-        )
+        Failure::from_kube(kube::Error::Api(Box::new(status)), "https://hub:6443", "shop")
     }
 
     #[test]

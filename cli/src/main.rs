@@ -8,10 +8,7 @@ use kubectl_lockflight::{Arguments, Exit, run};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // One thread is enough for one request at a time, and starts fastest.
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: cannot start: {error}");

@@ -59,10 +59,7 @@ fn header(text: &mut String, view: &RolloutView, pen: &Pen) {
         line(text, &format!("  {}", progress(attempt, view, pen)));
     }
     if let Some(estimate) = view.estimate.as_ref().filter(|_| is_moving(view)) {
-        line(
-            text,
-            &pen.paint(Paint::Faint, &format!("  plan: {estimate}")),
-        );
+        line(text, &pen.paint(Paint::Faint, &format!("  plan: {estimate}")));
     }
     if let Some(message) = &view.message {
         line(text, &format!("  {message}"));
@@ -83,10 +80,7 @@ fn progress(attempt: &AttemptView, view: &RolloutView, pen: &Pen) -> String {
         Some(from) if *from != attempt.revision => format!("{from} {arrow} {}", attempt.revision),
         _ => attempt.revision.clone(),
     };
-    let mut parts = vec![
-        format!("revision {revisions}"),
-        format!("attempt {}", attempt.number),
-    ];
+    let mut parts = vec![format!("revision {revisions}"), format!("attempt {}", attempt.number)];
     match attempt.ended_at {
         Some(ended) => {
             parts.push(format!("took {}", time::span(ended - attempt.started_at)));
@@ -94,11 +88,7 @@ fn progress(attempt: &AttemptView, view: &RolloutView, pen: &Pen) -> String {
         }
         None => parts.push(format!("started {}", pen.ago(attempt.started_at))),
     }
-    if let Some(wanted) = view
-        .revision
-        .as_ref()
-        .filter(|wanted| **wanted != attempt.revision)
-    {
+    if let Some(wanted) = view.revision.as_ref().filter(|wanted| **wanted != attempt.revision) {
         parts.push(format!("the spec asks for {wanted}"));
     }
     parts.join(", ")
@@ -112,12 +102,7 @@ fn concerns(view: &RolloutView, abort: &AbortView) -> bool {
 }
 
 fn taken_back(text: &mut String, abort: &AbortView, pen: &Pen) {
-    let head = format!(
-        "{} taken back {}: {}",
-        pen.glyphs().back,
-        pen.ago(abort.at),
-        abort.reason
-    );
+    let head = format!("{} taken back {}: {}", pen.glyphs().back, pen.ago(abort.at), abort.reason);
     line(text, &pen.paint(Paint::Bad, &head));
     line(text, &format!("  {}", abort.message));
     let scope = if abort.fleet {
@@ -133,31 +118,18 @@ fn taken_back(text: &mut String, abort: &AbortView, pen: &Pen) {
         ("limit", abort.limit.clone()),
         ("set by", abort.by.clone()),
         ("goes back", Some(scope.to_owned())),
-        (
-            "owed",
-            Some(abort.owed.join(", ")).filter(|names| !names.is_empty()),
-        ),
+        ("owed", Some(abort.owed.join(", ")).filter(|names| !names.is_empty())),
     ];
     for (name, value) in facts {
         if let Some(value) = value {
-            line(
-                text,
-                &format!(
-                    "  {} {value}",
-                    pen.paint(Paint::Faint, &format!("{name:<10}"))
-                ),
-            );
+            line(text, &format!("  {} {value}", pen.paint(Paint::Faint, &format!("{name:<10}"))));
         }
     }
 }
 
 /// Waits of the rollout as a whole, and what opens gates.
 fn waits(text: &mut String, view: &RolloutView, pen: &Pen) {
-    for wait in view
-        .waiting
-        .iter()
-        .filter(|wait| !clusters::shows(view, wait))
-    {
+    for wait in view.waiting.iter().filter(|wait| !clusters::shows(view, wait)) {
         line(text, &sentence(wait, pen));
     }
     let mut tokens: Vec<&WaitView> = view.waiting.iter().filter(|w| w.token.is_some()).collect();
@@ -173,10 +145,7 @@ fn waits(text: &mut String, view: &RolloutView, pen: &Pen) {
             "kubectl lockflight promote {} -n {} --token {token}",
             view.name, view.namespace
         );
-        line(
-            text,
-            &format!("  {}  ({place})", pen.paint(Paint::Strong, &command)),
-        );
+        line(text, &format!("  {}  ({place})", pen.paint(Paint::Strong, &command)));
     }
 }
 
@@ -187,9 +156,7 @@ fn sentence(wait: &WaitView, pen: &Pen) -> String {
         Some(_) => (Paint::Waiting, glyphs.person),
         None => (Paint::Faint, glyphs.wait),
     };
-    let until = wait
-        .until
-        .map(|until| format!(" (earliest {})", pen.ahead(until)));
+    let until = wait.until.map(|until| format!(" (earliest {})", pen.ahead(until)));
     let place = wait.cluster.as_ref().map(|cluster| format!("{cluster}: "));
     let text = format!(
         "{glyph} {}{}: {}{}",

@@ -47,26 +47,13 @@ impl Session {
         config.connect_timeout = Some(global.request_timeout);
         // A person waits: an error now is better than an answer in minutes.
         config.default_retry = false;
-        let server = config
-            .cluster_url
-            .to_string()
-            .trim_end_matches('/')
-            .to_owned();
-        let namespace = global
-            .namespace
-            .clone()
-            .unwrap_or(config.default_namespace.clone());
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let namespace = global.namespace.clone().unwrap_or(config.default_namespace.clone());
         // Only one provider is compiled in; that another caller was first is no error.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::try_from(config)
             .map_err(|error| Failure::from_kube(error, &server, &namespace))?;
-        Ok(Self {
-            client,
-            server,
-            namespace,
-            request_timeout: global.request_timeout,
-            style,
-        })
+        Ok(Self { client, server, namespace, request_timeout: global.request_timeout, style })
     }
 
     /// A session over any client.
@@ -77,11 +64,7 @@ impl Session {
             server: "https://hub:6443".to_owned(),
             namespace: "shop".to_owned(),
             request_timeout: Duration::from_secs(1),
-            style: Style {
-                color: false,
-                ascii: false,
-                times: Times::Absolute,
-            },
+            style: Style { color: false, ascii: false, times: Times::Absolute },
         }
     }
 
@@ -100,14 +83,9 @@ impl Session {
         everywhere: bool,
         selector: Option<&str>,
     ) -> Result<Vec<Rollout>, Failure> {
-        let api = if everywhere {
-            Api::all(self.client.clone())
-        } else {
-            self.api()
-        };
-        let params = selector.map_or_else(ListParams::default, |labels| {
-            ListParams::default().labels(labels)
-        });
+        let api = if everywhere { Api::all(self.client.clone()) } else { self.api() };
+        let params = selector
+            .map_or_else(ListParams::default, |labels| ListParams::default().labels(labels));
         let list = self.timed(api.list(&params)).await?;
         Ok(self.sorted(list)?.items)
     }
@@ -125,14 +103,9 @@ impl Session {
         if let Some(version) = resource_version {
             patch["metadata"]["resourceVersion"] = Value::from(version);
         }
-        let params = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        match self
-            .timed(self.api().patch(name, &params, &Patch::Merge(patch)))
-            .await?
-        {
+        let params =
+            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        match self.timed(self.api().patch(name, &params, &Patch::Merge(patch))).await? {
             Err(error) if Failure::is_conflict(&error) => Ok(None),
             answer => self.sorted(answer).map(Some),
         }
@@ -140,37 +113,26 @@ impl Session {
 
     /// Follows one rollout through lost connections until it is dropped.
     pub(crate) fn follow(&self, name: &str) -> impl Stream<Item = Update> + Send + use<> {
-        watcher::watch_object(self.api(), name)
-            .default_backoff()
-            .map(|update| match update {
-                Ok(Some(rollout)) => Update::Now(Box::new(rollout)),
-                Ok(None) => Update::Gone,
-                Err(error) => Update::Lost(cause(&error)),
-            })
+        watcher::watch_object(self.api(), name).default_backoff().map(|update| match update {
+            Ok(Some(rollout)) => Update::Now(Box::new(rollout)),
+            Ok(None) => Update::Gone,
+            Err(error) => Update::Lost(cause(&error)),
+        })
     }
 
     /// The tree as it is now.
     pub(crate) fn draw(&self, view: &RolloutView, times: Times) -> String {
-        render(
-            view,
-            Utc::now(),
-            Style {
-                times,
-                ..self.style
-            },
-        )
+        render(view, Utc::now(), Style { times, ..self.style })
     }
 
     async fn timed<T>(
         &self,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<kube::Result<T>, Failure> {
-        tokio::time::timeout(self.request_timeout, request)
-            .await
-            .map_err(|_| Failure::NoAnswer {
-                server: self.server.clone(),
-                after: self.request_timeout,
-            })
+        tokio::time::timeout(self.request_timeout, request).await.map_err(|_| Failure::NoAnswer {
+            server: self.server.clone(),
+            after: self.request_timeout,
+        })
     }
 
     fn sorted<T>(&self, answer: kube::Result<T>) -> Result<T, Failure> {
@@ -180,26 +142,18 @@ impl Session {
 
 async fn config(global: &Global) -> Result<Config, Failure> {
     let Some(kubeconfig) = kubeconfig(global.kubeconfig.as_deref())? else {
-        return Config::infer()
-            .await
-            .map_err(|error| Failure::NoCluster(Box::new(error)));
+        return Config::infer().await.map_err(|error| Failure::NoCluster(Box::new(error)));
     };
     check_context(&kubeconfig, global.context.as_deref())?;
-    let options = KubeConfigOptions {
-        context: global.context.clone(),
-        ..KubeConfigOptions::default()
-    };
-    Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .map_err(Failure::Kubeconfig)
+    let options =
+        KubeConfigOptions { context: global.context.clone(), ..KubeConfigOptions::default() };
+    Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(Failure::Kubeconfig)
 }
 
 /// The kubeconfig that kubectl would use; none at all is fine inside a pod.
 fn kubeconfig(file: Option<&Path>) -> Result<Option<Kubeconfig>, Failure> {
     if let Some(file) = file {
-        return Kubeconfig::read_from(file)
-            .map(Some)
-            .map_err(Failure::Kubeconfig);
+        return Kubeconfig::read_from(file).map(Some).map_err(Failure::Kubeconfig);
     }
     if let Some(found) = Kubeconfig::from_env().map_err(Failure::Kubeconfig)? {
         return Ok(Some(found));
@@ -209,19 +163,13 @@ fn kubeconfig(file: Option<&Path>) -> Result<Option<Kubeconfig>, Failure> {
 
 fn check_context(kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<(), Failure> {
     let known: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
-    let chosen = wanted
-        .or(kubeconfig.current_context.as_deref())
-        .filter(|name| !name.is_empty());
+    let chosen = wanted.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty());
     match chosen {
         Some(name) if known.iter().any(|known| known == name) => Ok(()),
-        Some(name) => Err(Failure::Context {
-            wanted: format!("there is no context {name:?}"),
-            known,
-        }),
-        None => Err(Failure::Context {
-            wanted: "no context is chosen".to_owned(),
-            known,
-        }),
+        Some(name) => {
+            Err(Failure::Context { wanted: format!("there is no context {name:?}"), known })
+        }
+        None => Err(Failure::Context { wanted: "no context is chosen".to_owned(), known }),
     }
 }
 
@@ -237,15 +185,9 @@ mod tests {
         .unwrap();
         assert!(check_context(&kubeconfig, Some("b")).is_ok());
         let failure = check_context(&kubeconfig, Some("c")).unwrap_err();
-        assert_eq!(
-            failure.to_string(),
-            r#"there is no context "c"; the kubeconfig has: a, b"#
-        );
+        assert_eq!(failure.to_string(), r#"there is no context "c"; the kubeconfig has: a, b"#);
         let failure = check_context(&kubeconfig, None).unwrap_err();
-        assert_eq!(
-            failure.to_string(),
-            "no context is chosen; the kubeconfig has: a, b"
-        );
+        assert_eq!(failure.to_string(), "no context is chosen; the kubeconfig has: a, b");
         assert_eq!(failure.exit(), crate::Exit::Usage);
     }
 }

@@ -39,11 +39,7 @@ fn status(state: &str, attempt: &str, waves: [&str; 2], members: &Value) -> Valu
     let steps = [5, 33, 100].map(|weight| {
         json!({"weight": weight, "bakeSecondsFirst": 60, "bakeSeconds": 30, "samples": 100})
     });
-    let ready = if state == "Completed" {
-        "True"
-    } else {
-        "False"
-    };
+    let ready = if state == "Completed" { "True" } else { "False" };
     json!({
         "observedGeneration": 4,
         "conditions": [{
@@ -117,12 +113,7 @@ pub(crate) fn progressing() -> Rollout {
 
 pub(crate) fn awaiting_approval() -> Rollout {
     let members = json!([promoted("eu-west-1")]);
-    let mut status = status(
-        "AwaitingApproval",
-        "Progressing",
-        ["Done", "Waiting"],
-        &members,
-    );
+    let mut status = status("AwaitingApproval", "Progressing", ["Done", "Waiting"], &members);
     status["waiting"] = json!([
         {"reason": "AwaitingApproval", "message": "wave rest starts after an approval",
          "token": "3-rest-9f2c"},
@@ -170,12 +161,7 @@ pub(crate) fn unreachable() -> Rollout {
         ),
         member("us-west-2", "Pending", json!({})),
     ]);
-    let mut status = status(
-        "ClusterUnreachable",
-        "Progressing",
-        ["Done", "Moving"],
-        &members,
-    );
+    let mut status = status("ClusterUnreachable", "Progressing", ["Done", "Moving"], &members);
     status["waiting"] = json!([
         {"reason": "UnreachableBudget", "message": "1 cluster is unreachable and 0 may be"},
     ]);
@@ -183,11 +169,7 @@ pub(crate) fn unreachable() -> Rollout {
 }
 
 pub(crate) fn completed() -> Rollout {
-    let members = json!([
-        promoted("eu-west-1"),
-        promoted("us-east-1"),
-        promoted("us-west-2")
-    ]);
+    let members = json!([promoted("eu-west-1"), promoted("us-east-1"), promoted("us-west-2")]);
     let mut status = status("Completed", "Completed", ["Done", "Done"], &members);
     status["attempt"]["endedAt"] = json!(at(9));
     rollout(&status)

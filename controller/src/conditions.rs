@@ -40,8 +40,10 @@ pub fn merge(old: &[Condition], drafts: Vec<Draft>, generation: Option<i64>) -> 
                 reason: draft.reason.to_owned(),
                 message: draft.message,
                 observed_generation: generation,
-                last_transition_time: before
-                    .map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
+                last_transition_time: before.map_or_else(
+                    || now.clone(),
+                    |condition| condition.last_transition_time.clone(),
+                ),
             }
         })
         .collect()

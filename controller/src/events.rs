@@ -1,10 +1,10 @@
 //! Events: one recorder, fed by a bounded queue, never awaited by a pass.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client, Resource,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
-use k8s_openapi::api::core::v1::ObjectReference;
 use lockflight_crds::Rollout;
 use tokio::sync::mpsc;
 
@@ -46,9 +46,13 @@ impl Events {
     }
 
     /// Leaves an Event about a Rollout.
-    pub fn tell(&self, rollout: &Rollout, warning: bool, reason: String, note: String) {
+    pub fn tell(&self, rollout: &Rollout, warning: bool, reason: String, note: &str) {
         tracing::info!(
-            namespace = rollout.meta().namespace, rollout = rollout.meta().name, reason, note, "event"
+            namespace = rollout.meta().namespace,
+            rollout = rollout.meta().name,
+            reason,
+            note,
+            "event"
         );
         let event = Event {
             type_: if warning { EventType::Warning } else { EventType::Normal },

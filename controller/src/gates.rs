@@ -90,7 +90,8 @@ impl Gates {
             stable_pods: stable_pods.clone(),
             analysis: inputs.analysis,
         };
-        if let Some(running) = self.running.get_mut(&member).filter(|running| running.gate == gate) {
+        if let Some(running) = self.running.get_mut(&member).filter(|running| running.gate == gate)
+        {
             running.canary_pods = canary_pods;
             running.stable_pods = stable_pods;
             running.request.send_if_modified(|current| {

@@ -33,10 +33,11 @@ pub fn read(status: &RolloutStatus) -> Journal {
         abort: status.abort.as_ref().map(read_abort),
         handled: Handled {
             promote: status.handled.promote.clone(),
-            abort: status.handled.abort.as_ref().map(|abort| HandledAbort {
-                value: abort.value.clone(),
-                attempt: abort.attempt,
-            }),
+            abort: status
+                .handled
+                .abort
+                .as_ref()
+                .map(|abort| HandledAbort { value: abort.value.clone(), attempt: abort.attempt }),
             retry: status.handled.retry.clone(),
         },
     }

@@ -15,7 +15,7 @@ struct Arguments {
 enum Command {
     /// Run the hub.
     Run(RunArguments),
-    /// Print the CustomResourceDefinitions, one JSON document per line.
+    /// Print the `CustomResourceDefinitions`, one JSON document per line.
     Crd,
 }
 

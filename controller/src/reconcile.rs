@@ -29,7 +29,7 @@ const CONFLICT_PAUSE: Duration = Duration::from_millis(20);
 /// Pause after a refused plan: nothing but a change of facts can help.
 const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 /// A pass is made at least so often even if a watch lost an event (liveness L5).
-const RESYNC: Duration = Duration::from_secs(300);
+const RESYNC: Duration = Duration::from_mins(5);
 
 /// What all passes share.
 pub struct Context {
@@ -80,7 +80,7 @@ impl Reconciler {
     /// One pass; when to make the next at the latest, or none when the Rollout is gone.
     async fn pass(&mut self) -> Option<Instant> {
         let rollout = self.context.hub.rollouts.get(&self.key)?;
-        if !self.context.hub.synced() {
+        if !self.context.hub.synced() || !self.context.registry.ready() {
             return Some(Instant::now() + CONFLICT_PAUSE);
         }
         self.context.metrics.pass();
@@ -89,6 +89,9 @@ impl Reconciler {
             Ok(policy) => (Some(policy), Vec::new()),
             Err(problems) => (None, problems),
         };
+        if observe::is_settling_in(&rollout, &self.context.registry, policy.as_ref()) {
+            return Some(Instant::now() + CONFLICT_PAUSE);
+        }
         let Observation { snapshot, captured } = observe::observe(
             &rollout,
             observe::Context {
@@ -136,7 +139,7 @@ impl Reconciler {
         for notice in &plan.notices {
             let warning = notice.reason.severity() == Severity::Warning;
             let reason = format!("{:?}", notice.reason);
-            self.context.events.tell(&written, warning, reason, notice.message.clone());
+            self.context.events.tell(&written, warning, reason, &notice.message);
         }
         self.tell_of_state(&written, &old.conditions, &next.conditions);
         let phase = |status: &RolloutStatus| status.attempt.as_ref().map(|attempt| attempt.phase);
@@ -186,13 +189,18 @@ impl Reconciler {
         };
         let (Some(now), before) = (ready(new), ready(old)) else { return };
         let told = [
-            "InvalidSpec", "RouteMissing", "RouteUnsupported", "WriteRefused", "AnalysisError",
-            "NoData", "Paused",
+            "InvalidSpec",
+            "RouteMissing",
+            "RouteUnsupported",
+            "WriteRefused",
+            "AnalysisError",
+            "NoData",
+            "Paused",
         ];
         let changed = before.is_none_or(|before| before.reason != now.reason);
         if changed && told.contains(&now.reason.as_str()) {
             let warning = now.reason != "Paused";
-            self.context.events.tell(rollout, warning, now.reason, now.message);
+            self.context.events.tell(rollout, warning, now.reason, &now.message);
         }
     }
 
@@ -244,8 +252,11 @@ impl Reconciler {
         captured: &BTreeMap<MemberId, Captured>,
     ) {
         let hub = Arc::clone(&self.context.hub);
-        let references =
-            rollout.status.as_ref().and_then(|status| status.plan.as_ref()).map(|p| p.analysis.clone());
+        let references = rollout
+            .status
+            .as_ref()
+            .and_then(|status| status.plan.as_ref())
+            .map(|p| p.analysis.clone());
         let references = references.unwrap_or_default();
         let namespace = rollout.namespace().unwrap_or_default();
         self.gates.run(gates, |gate| {

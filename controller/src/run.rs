@@ -75,7 +75,11 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
             }
         }
     });
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = arguments.namespace, "hub started");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        namespace = arguments.namespace,
+        "hub started"
+    );
 
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {

@@ -30,7 +30,9 @@ pub async fn serve(
     Ok("HTTP server")
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Result<([(&'static str, &'static str); 1], String), StatusCode> {
+async fn metrics(
+    State(shared): State<Arc<Shared>>,
+) -> Result<([(&'static str, &'static str); 1], String), StatusCode> {
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &shared.registry)
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;

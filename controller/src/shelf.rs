@@ -100,7 +100,8 @@ impl<K: Resource> Shelf<K> {
         let at = if version(object) == u64::MAX { known } else { version(object).max(known) };
         state.deleted.insert(key, at);
         if state.deleted.len() > TOMBSTONES_MAX {
-            let oldest = state.deleted.iter().min_by_key(|(_, at)| **at).map(|(key, _)| key.clone());
+            let oldest =
+                state.deleted.iter().min_by_key(|(_, at)| **at).map(|(key, _)| key.clone());
             oldest.and_then(|key| state.deleted.remove(&key));
         }
     }

@@ -1,13 +1,14 @@
 //! From a plan to the status: journal and report in one, committed before anything is sent.
 
+mod estimate;
 mod report;
 
 use chrono::TimeDelta;
 use kube::Resource;
 use lockflight_crds::{self as wire, Rollout, RolloutStatus};
 use lockflight_planner::{
-    Approval, AttemptPhase, Base, Journal, MemberId, MemberJournal, MemberPhase, Plan,
-    PlanJournal, Verdict, WavePhase,
+    Approval, AttemptPhase, Base, Journal, MemberId, MemberJournal, MemberPhase, Plan, PlanJournal,
+    Verdict, WavePhase,
 };
 
 /// Entries of `status.waiting` that are kept.
@@ -142,7 +143,7 @@ fn number(value: usize) -> u32 {
 
 fn write_plan(plan: &PlanJournal, analysis: Vec<wire::AnalysisReference>) -> wire::PlanStatus {
     wire::PlanStatus {
-        estimate: estimate(plan),
+        estimate: estimate::estimate(plan),
         steps: plan
             .steps
             .iter()
@@ -175,42 +176,6 @@ fn write_plan(plan: &PlanJournal, analysis: Vec<wire::AnalysisReference>) -> wir
             })
             .collect(),
         analysis,
-    }
-}
-
-/// The shortest time that the bakes of a plan add up to, and its approvals.
-fn estimate(plan: &PlanJournal) -> String {
-    let mut total = TimeDelta::zero();
-    let mut approvals = 0;
-    for wave in &plan.waves {
-        let members = wave.planned.members.len();
-        let rounds = members.div_ceil(wave.planned.concurrent_max.max(1));
-        for (index, bake) in [(0, true), (1, false)] {
-            let steps: TimeDelta =
-                plan.steps.iter().map(|step| if bake { step.bake_first } else { step.bake }).sum();
-            let times = if index == 0 { rounds.min(1) } else { rounds.saturating_sub(1) };
-            total += steps * i32::try_from(times).unwrap_or(i32::MAX);
-        }
-        total += wave.planned.bake;
-        approvals += usize::from(wave.planned.approval != Approval::None);
-        approvals += members * plan.steps.iter().filter(|s| s.approval != Approval::None).count();
-    }
-    let (hours, minutes, seconds) =
-        (total.num_hours(), total.num_minutes() % 60, total.num_seconds() % 60);
-    let mut text = "at least ".to_owned();
-    if hours > 0 {
-        text += &format!("{hours}h");
-    }
-    if minutes > 0 {
-        text += &format!("{minutes}m");
-    }
-    if seconds > 0 || (hours == 0 && minutes == 0) {
-        text += &format!("{seconds}s");
-    }
-    match approvals {
-        0 => text,
-        1 => text + ", 1 approval",
-        n => text + &format!(", {n} approvals"),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 /// Pause before a Rollout whose task panicked is taken up again, by the number of its panics:
 /// one poisonous object must not make the hub spin.
 const PAUSES: [Duration; 3] =
-    [Duration::from_secs(1), Duration::from_secs(10), Duration::from_secs(300)];
+    [Duration::from_secs(1), Duration::from_secs(10), Duration::from_mins(5)];
 
 /// Keeps a task running for every Rollout, for ever.
 pub async fn supervise(context: Arc<Context>) -> &'static str {
@@ -29,8 +29,13 @@ pub async fn supervise(context: Arc<Context>) -> &'static str {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let wanted: BTreeSet<Key> =
-            context.hub.rollouts.select(|_| true).iter().map(|rollout| Key::of(rollout.as_ref())).collect();
+        let wanted: BTreeSet<Key> = context
+            .hub
+            .rollouts
+            .select(|_| true)
+            .iter()
+            .map(|rollout| Key::of(rollout.as_ref()))
+            .collect();
         panics.retain(|key, _| wanted.contains(key));
         let taken: BTreeSet<Key> = running.values().cloned().collect();
         for key in wanted.difference(&taken) {

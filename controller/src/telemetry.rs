@@ -79,6 +79,7 @@ impl Metrics {
 
 /// Structured logs on standard error, as JSON; `LOCKFLIGHT_LOG` sets the levels.
 pub fn log() {
-    let filter = EnvFilter::try_from_env("LOCKFLIGHT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_env("LOCKFLIGHT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -108,10 +108,15 @@ pub fn resolve_all(
 pub fn provider(cluster: &Cluster, hub: &Hub) -> Result<Arc<MetricProvider>, String> {
     let name = cluster.name_any();
     let metrics = cluster.spec.metrics.as_ref().ok_or_else(|| {
-        format!("Cluster {name}: spec.metrics.provider is missing, so gates cannot be evaluated there")
+        format!(
+            "Cluster {name}: spec.metrics.provider is missing, so gates cannot be evaluated there"
+        )
     })?;
     hub.providers.get(&Key::new("", &metrics.provider)).ok_or_else(|| {
-        format!("Cluster {name}: spec.metrics.provider: there is no MetricProvider {}", metrics.provider)
+        format!(
+            "Cluster {name}: spec.metrics.provider: there is no MetricProvider {}",
+            metrics.provider
+        )
     })
 }
 
@@ -131,7 +136,9 @@ fn template_problems(template: &serde_json::Value) -> Vec<String> {
     for label in [wire::names::ROLLOUT_LABEL, wire::names::REVISION_LABEL] {
         let pointer = format!("/metadata/labels/{}", label.replace('/', "~1"));
         if template.pointer(&pointer).is_some() {
-            problems.push(format!("spec.template.metadata.labels: {label} is set by Lockflight; remove it"));
+            problems.push(format!(
+                "spec.template.metadata.labels: {label} is set by Lockflight; remove it"
+            ));
         }
     }
     problems
@@ -147,7 +154,10 @@ fn placement(
     let namespace = rollout.namespace().unwrap_or_default();
     let selector = &rollout.spec.placement.cluster_selector;
     let Some(selector) = waves::Selector::parse(selector) else {
-        problems.push("spec.placement.clusterSelector: an operator must be In, NotIn, Exists or DoesNotExist".to_owned());
+        problems.push(
+            "spec.placement.clusterSelector: an operator must be In, NotIn, Exists or DoesNotExist"
+                .to_owned(),
+        );
         return Vec::new();
     };
     let clusters = hub.clusters.select(|cluster| selector.matches(cluster.labels()));
@@ -179,7 +189,10 @@ fn steps(
         _ => true,
     });
     if !rising || steps.last().is_none_or(|step| step.weight != 100) {
-        problems.push("spec.strategy.canary.steps: weights must rise from step to step and end at 100".to_owned());
+        problems.push(
+            "spec.strategy.canary.steps: weights must rise from step to step and end at 100"
+                .to_owned(),
+        );
     }
     steps
         .iter()
@@ -205,7 +218,7 @@ fn default_steps(compares: bool) -> Vec<PlannedStep> {
         .into_iter()
         .map(|weight| PlannedStep {
             weight,
-            bake_first: TimeDelta::hours(if weight == 10 { 1 } else { 0 }),
+            bake_first: TimeDelta::hours(i64::from(weight == 10)),
             bake: TimeDelta::zero(),
             samples: if compares { u64::from(SAMPLES_DEFAULT) } else { 0 },
             approval: Approval::None,
@@ -245,3 +258,6 @@ fn span(field: &str, duration: &Duration, problems: &mut Vec<String>) -> TimeDel
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

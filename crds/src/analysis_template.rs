@@ -18,6 +18,7 @@ use crate::Duration;
     plural = "analysistemplates",
     namespaced,
     category = "lockflight",
+    doc = "Named metrics that gate rollouts, and how each is judged.",
     printcolumn = r#"{"name":"Metrics","type":"string","jsonPath":".spec.metrics[*].name"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -69,7 +70,7 @@ pub struct Metric {
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
     /// Selector of a counter of bad events, without a function or range: the hub reads the raw
-    /// samples. Example: http_requests_total{service="{{service}}",code=~"5.."}
+    /// samples. Example: `http_requests_total{service="{{service}}",code=~"5.."}`
     #[schemars(length(min = 1, max = 2048))]
     pub bad: String,
     /// Selector of the counter of all events, bad ones included.
@@ -139,7 +140,7 @@ pub struct Threshold {
     /// before the step began keeps the gate waiting: use `[{{window}}]`.
     #[schemars(length(min = 1, max = 4096))]
     pub query: String,
-    /// CEL condition over result, the list of the query's values: result[0] < 0.05
+    /// CEL condition over result, the list of the query's values: `result[0] < 0.05`
     #[schemars(length(min = 1, max = 1024))]
     pub pass: String,
     /// Time from one evaluation to the next. Default 1s.

@@ -16,6 +16,7 @@ use crate::schema;
     kind = "Cluster",
     plural = "clusters",
     category = "lockflight",
+    doc = "One member cluster of the fleet, written by the platform team.",
     status = "ClusterStatus",
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,

@@ -14,6 +14,7 @@ use crate::Duration;
     kind = "MetricProvider",
     plural = "metricproviders",
     category = "lockflight",
+    doc = "A source of measurements, written by the platform team. Rollouts name one through their clusters, never a URL.",
     printcolumn = r#"{"name":"Address","type":"string","jsonPath":".spec.prometheus.address"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -27,7 +28,7 @@ pub struct MetricProviderSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PrometheusProvider {
-    /// Base address of the server as the hub reaches it, for example http://prometheus:9090.
+    /// Base address of the server as the hub reaches it, for example `http://prometheus:9090`.
     #[schemars(length(max = 512), regex(pattern = "^https?://[^/?#@]+(/[^?#]*)?$"))]
     pub address: String,
     /// How long the hub waits for one answer before the gate reports an error. Default 5s.

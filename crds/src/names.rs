@@ -28,7 +28,7 @@ pub const FORCE_DELETE_ANNOTATION: &str = "lockflight.dev/force-delete";
 pub const FINALIZER: &str = "lockflight.dev/rollout";
 
 /// Longest Rollout name: `<name>-stable` and `<name>-<revision>` must stay DNS labels with room
-/// for the suffixes of ReplicaSets and pods.
+/// for the suffixes of `ReplicaSets` and pods.
 pub const ROLLOUT_NAME_LENGTH_MAX: usize = 40;
 
 /// The Service whose selector names the revision that serves.

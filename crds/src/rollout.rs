@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::{
-    apis::meta::v1::LabelSelector, util::intstr::IntOrString,
-};
+use k8s_openapi::apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,6 +19,7 @@ use crate::{CountOrPercent, Duration, RolloutStatus, schema};
     plural = "rollouts",
     namespaced,
     category = "lockflight",
+    doc = "A service that runs in many clusters, and the way its releases take through them.",
     status = "RolloutStatus",
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
     printcolumn = r#"{"name":"Wave","type":"string","jsonPath":".status.wave"}"#,

@@ -4,9 +4,7 @@ use kube::CustomResourceExt;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use crate::{
-    AnalysisTemplate, Cluster, MetricProvider, Rollout, names::ROLLOUT_NAME_LENGTH_MAX,
-};
+use crate::{AnalysisTemplate, Cluster, MetricProvider, Rollout, names::ROLLOUT_NAME_LENGTH_MAX};
 
 /// An object whose fields the hub does not check.
 pub(crate) fn any_object(_: &mut SchemaGenerator) -> Schema {
@@ -55,7 +53,8 @@ pub fn custom_resource_definitions() -> Vec<Value> {
 fn simplify(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            let is_schema = map.contains_key("type") || map.contains_key("x-kubernetes-int-or-string");
+            let is_schema =
+                map.contains_key("type") || map.contains_key("x-kubernetes-int-or-string");
             if is_schema {
                 map.remove("nullable");
                 if map.get("title").is_some_and(Value::is_string) {

@@ -40,9 +40,7 @@ pub(crate) async fn set_up_hub(hub: &Cluster) -> anyhow::Result<()> {
 pub(crate) async fn set_up_member(member: &Cluster) -> anyhow::Result<()> {
     let client = member.client();
     apply::apply(&client, &namespace(NAMESPACE)).await?;
-    let accounts = member_rights()?
-        .into_iter()
-        .filter(|o| o["kind"] == "ServiceAccount");
+    let accounts = member_rights()?.into_iter().filter(|o| o["kind"] == "ServiceAccount");
     apply::apply_all(&client, &accounts.collect::<Vec<_>>()).await
 }
 
@@ -50,14 +48,10 @@ pub(crate) async fn set_up_member(member: &Cluster) -> anyhow::Result<()> {
 pub(crate) async fn create_namespace(cluster: &Cluster, name: &str) -> anyhow::Result<()> {
     apply::apply(&cluster.client(), &namespace(name)).await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client(), name);
-    wait::until(
-        &format!("namespace {name} to be usable"),
-        NAMESPACE_DEADLINE,
-        async || {
-            accounts.get("default").await?;
-            Ok(())
-        },
-    )
+    wait::until(&format!("namespace {name} to be usable"), NAMESPACE_DEADLINE, async || {
+        accounts.get("default").await?;
+        Ok(())
+    })
     .await
 }
 
@@ -102,26 +96,16 @@ pub(crate) async fn issue_member_token(hub: &Cluster, member: &Cluster) -> anyho
 pub(crate) async fn revoke_member_token(hub: &Cluster, member: &Cluster) -> anyhow::Result<()> {
     let stored: Api<Secret> = Api::namespaced(hub.client(), NAMESPACE);
     let data = stored.get(member.name()).await?.data.unwrap_or_default();
-    let token = data
-        .get("token")
-        .context("the hub holds no token for this member")?;
+    let token = data.get("token").context("the hub holds no token for this member")?;
     let credential = Credential::Token(String::from_utf8(token.0.clone())?);
-    let old = kubeconfig::client(&Context {
-        credential,
-        ..own_context(member)
-    })
-    .await?;
+    let old = kubeconfig::client(&Context { credential, ..own_context(member) }).await?;
 
     let bindings: Api<Secret> = Api::namespaced(member.client(), NAMESPACE);
-    bindings
-        .delete(TOKEN_BINDING, &DeleteParams::default())
-        .await?;
+    bindings.delete(TOKEN_BINDING, &DeleteParams::default()).await?;
     let what = format!("{} to refuse the revoked token", member.name());
-    wait::until(&what, REVOKED_DEADLINE, async || {
-        match old.apiserver_version().await {
-            Err(kube::Error::Api(status)) if status.code == 401 => Ok(()),
-            other => anyhow::bail!("the answer was {other:?}"),
-        }
+    wait::until(&what, REVOKED_DEADLINE, async || match old.apiserver_version().await {
+        Err(kube::Error::Api(status)) if status.code == 401 => Ok(()),
+        other => anyhow::bail!("the answer was {other:?}"),
     })
     .await
 }
@@ -130,13 +114,7 @@ pub(crate) async fn revoke_member_token(hub: &Cluster, member: &Cluster) -> anyh
 pub(crate) async fn write_own_kubeconfig(hub: &Cluster) -> anyhow::Result<PathBuf> {
     let path = hub.dir().join("lockflight.kubeconfig");
     let credential = Credential::Token(request_token(hub, Value::Null).await?);
-    kubeconfig::write(
-        &path,
-        &[Context {
-            credential,
-            ..own_context(hub)
-        }],
-    )?;
+    kubeconfig::write(&path, &[Context { credential, ..own_context(hub) }])?;
     Ok(path)
 }
 
@@ -158,13 +136,8 @@ async fn request_token(cluster: &Cluster, bound_to: Value) -> anyhow::Result<Str
         },
     }))?;
     let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client(), NAMESPACE);
-    let answer = accounts
-        .create_token_request(ACCOUNT, &PostParams::default(), &request)
-        .await?;
-    answer
-        .status
-        .and_then(|s| s.token)
-        .context("a TokenRequest was answered without a token")
+    let answer = accounts.create_token_request(ACCOUNT, &PostParams::default(), &request).await?;
+    answer.status.and_then(|s| s.token).context("a TokenRequest was answered without a token")
 }
 
 fn namespace(name: &str) -> Value {
@@ -176,20 +149,13 @@ fn member_rights() -> anyhow::Result<Vec<Value>> {
 }
 
 fn chart(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../helm")
-        .join(file)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm").join(file)
 }
 
 fn crd_files() -> anyhow::Result<Vec<PathBuf>> {
     let Ok(entries) = std::fs::read_dir(chart("lockflight/crds")) else {
         return Ok(Vec::new());
     };
-    let files = entries
-        .map(|e| Ok(e?.path()))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(files
-        .into_iter()
-        .filter(|f| f.extension().is_some_and(|e| e == "yaml"))
-        .collect())
+    let files = entries.map(|e| Ok(e?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(files.into_iter().filter(|f| f.extension().is_some_and(|e| e == "yaml")).collect())
 }

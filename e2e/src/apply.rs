@@ -26,10 +26,7 @@ pub fn documents(path: &Path) -> anyhow::Result<Vec<Value>> {
     options.budget = None;
     let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(&text, options)
         .with_context(|| format!("parsing {}", path.display()))?;
-    Ok(documents
-        .into_iter()
-        .filter(|document| !document.is_null())
-        .collect())
+    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }
 
 /// A typeless handle for objects such as `object`: its kind, and its namespace if it has one.
@@ -49,11 +46,7 @@ pub fn api_for(client: &kube::Client, object: &Value) -> anyhow::Result<Api<Dyna
 pub async fn apply(client: &kube::Client, object: &Value) -> anyhow::Result<DynamicObject> {
     let name = name(object)?;
     api_for(client, object)?
-        .patch(
-            name,
-            &PatchParams::apply(FIELD_MANAGER).force(),
-            &Patch::Apply(object),
-        )
+        .patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(object))
         .await
         .with_context(|| format!("applying {} {name}", object["kind"]))
 }
@@ -70,10 +63,7 @@ pub async fn apply_all(client: &kube::Client, objects: &[Value]) -> anyhow::Resu
 /// Applies `CustomResourceDefinition`s and waits until the API server serves them.
 pub async fn apply_crds(client: &kube::Client, crds: &[Value]) -> anyhow::Result<()> {
     let created = crds.iter().map(|crd| create_or_apply(client, crd));
-    stream::iter(created)
-        .buffer_unordered(AT_ONCE)
-        .try_for_each(async |()| Ok(()))
-        .await?;
+    stream::iter(created).buffer_unordered(AT_ONCE).try_for_each(async |()| Ok(())).await?;
     try_join_all(crds.iter().map(|crd| wait_served(client, crd))).await?;
     Ok(())
 }
@@ -81,10 +71,7 @@ pub async fn apply_crds(client: &kube::Client, crds: &[Value]) -> anyhow::Result
 /// Creating costs the API server a fraction of applying, which matters with large definitions.
 async fn create_or_apply(client: &kube::Client, object: &Value) -> anyhow::Result<()> {
     let new: DynamicObject = serde_json::from_value(object.clone())?;
-    let options = PostParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        dry_run: false,
-    };
+    let options = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
     match api_for(client, object)?.create(&options, &new).await {
         Err(kube::Error::Api(status)) if status.code == 409 => {
             apply(client, object).await.map(drop)
@@ -103,19 +90,11 @@ async fn wait_served(client: &kube::Client, crd: &Value) -> anyhow::Result<()> {
         anyhow::bail!("a definition without a group or a plural name")
     };
     let versions = crd["spec"]["versions"].as_array().into_iter().flatten();
-    for version in versions
-        .filter(|v| v["served"] == true)
-        .filter_map(|v| v["name"].as_str())
-    {
+    for version in versions.filter(|v| v["served"] == true).filter_map(|v| v["name"].as_str()) {
         let what = format!("{plural}.{group}/{version} to be served");
         wait::until(&what, CRD_DEADLINE, async || {
-            let served = client
-                .list_api_group_resources(&format!("{group}/{version}"))
-                .await?;
-            let found = served
-                .resources
-                .iter()
-                .any(|resource| resource.name == plural);
+            let served = client.list_api_group_resources(&format!("{group}/{version}")).await?;
+            let found = served.resources.iter().any(|resource| resource.name == plural);
             anyhow::ensure!(found, "discovery does not list it");
             Ok(())
         })
@@ -128,17 +107,12 @@ async fn wait_served(client: &kube::Client, crd: &Value) -> anyhow::Result<()> {
 pub fn condition(object: &Value, kind: &str) -> anyhow::Result<()> {
     let conditions = &object["status"]["conditions"];
     let found = conditions.as_array().is_some_and(|conditions| {
-        conditions
-            .iter()
-            .any(|c| c["type"] == kind && c["status"] == "True")
+        conditions.iter().any(|c| c["type"] == kind && c["status"] == "True")
     });
     anyhow::ensure!(found, "no condition {kind}=True among {conditions}");
     Ok(())
 }
 
 fn name(object: &Value) -> anyhow::Result<&str> {
-    object
-        .pointer("/metadata/name")
-        .and_then(Value::as_str)
-        .context("an object without a name")
+    object.pointer("/metadata/name").and_then(Value::as_str).context("an object without a name")
 }

@@ -228,20 +228,11 @@ mod tests {
         let writes = log.by_user(LOCKFLIGHT).writes();
         let event = writes.iter().next().unwrap();
         assert_eq!(
-            (
-                event.resource(),
-                event.namespace(),
-                event.name(),
-                event.code()
-            ),
+            (event.resource(), event.namespace(), event.name(), event.code()),
             ("httproutes", Some("shop"), Some("checkout"), Some(200))
         );
         assert_eq!(event.request_object.as_ref().unwrap()[0]["op"], "test");
         assert_eq!(writes.len(), 1);
-        assert!(
-            writes
-                .since("2026-11-23T10:00:00.5Z".parse().unwrap())
-                .is_empty()
-        );
+        assert!(writes.since("2026-11-23T10:00:00.5Z".parse().unwrap()).is_empty());
     }
 }

@@ -56,10 +56,7 @@ impl Cluster {
             client: kubeconfig::client(&admin).await?,
             etcd: part("etcd", etcd_args(name, index, dir))?,
             apiserver: part("kube-apiserver", apiserver_args(index, dir, &pki))?,
-            controllers: part(
-                "kube-controller-manager",
-                controllers_args(index, dir, &pki),
-            )?,
+            controllers: part("kube-controller-manager", controllers_args(index, dir, &pki))?,
             scheduler: part("kube-scheduler", scheduler_args(index, dir))?,
             name: name.to_owned(),
             index,
@@ -101,10 +98,7 @@ impl Cluster {
     /// The administrator's way in, as seen from `server` (for example a forwarder outside).
     #[must_use]
     pub fn admin_context(&self, server: String) -> Context {
-        Context {
-            server,
-            ..admin_context(&self.name, self.index, &self.pki)
-        }
+        Context { server, ..admin_context(&self.name, self.index, &self.pki) }
     }
 
     /// The authority's certificate, as PEM.
@@ -128,11 +122,8 @@ impl Cluster {
     pub async fn kubectl(&self, args: &[&str]) -> anyhow::Result<String> {
         let kubeconfig = self.kubeconfig();
         let kubeconfig = kubeconfig.to_str().context("a folder that is not UTF-8")?;
-        let all: Vec<_> = ["kubectl", "--kubeconfig", kubeconfig]
-            .iter()
-            .chain(args)
-            .copied()
-            .collect();
+        let all: Vec<_> =
+            ["kubectl", "--kubeconfig", kubeconfig].iter().chain(args).copied().collect();
         process::output(&self.hk, &all).await
     }
 
@@ -155,12 +146,7 @@ impl Cluster {
 
     /// Ends all parts at once; the cluster's state is lost with its folder.
     pub async fn kill(&self) -> anyhow::Result<()> {
-        let parts = [
-            &self.scheduler,
-            &self.controllers,
-            &self.apiserver,
-            &self.etcd,
-        ];
+        let parts = [&self.scheduler, &self.controllers, &self.apiserver, &self.etcd];
         try_join_all(parts.map(Process::kill9)).await?;
         Ok(())
     }
@@ -192,10 +178,8 @@ fn etcd_url(index: u8) -> String {
 }
 
 fn etcd_args(name: &str, index: u8, dir: &Path) -> Vec<String> {
-    let (client, peer) = (
-        etcd_url(index),
-        format!("http://{}:2380", addresses::control_plane(index)),
-    );
+    let (client, peer) =
+        (etcd_url(index), format!("http://{}:2380", addresses::control_plane(index)));
     vec![
         format!("--name={name}"),
         format!("--data-dir={}", dir.join("etcd").display()),
@@ -218,27 +202,15 @@ fn apiserver_args(index: u8, dir: &Path, pki: &Pki) -> Vec<String> {
         format!("--advertise-address={address}"),
         format!("--secure-port={}", addresses::APISERVER_PORT),
         "--endpoint-reconciler-type=none".to_owned(),
-        format!(
-            "--tls-cert-file={}",
-            pki.server_certificate_file().display()
-        ),
+        format!("--tls-cert-file={}", pki.server_certificate_file().display()),
         format!("--tls-private-key-file={}", pki.server_key_file().display()),
         format!("--client-ca-file={}", pki.ca_file().display()),
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-        format!(
-            "--service-account-key-file={}",
-            pki.account_public_key_file().display()
-        ),
-        format!(
-            "--service-account-signing-key-file={}",
-            pki.account_key_file().display()
-        ),
+        format!("--service-account-key-file={}", pki.account_public_key_file().display()),
+        format!("--service-account-signing-key-file={}", pki.account_key_file().display()),
         "--authorization-mode=RBAC".to_owned(),
         "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
-        format!(
-            "--audit-policy-file={}",
-            dir.join("audit-policy.json").display()
-        ),
+        format!("--audit-policy-file={}", dir.join("audit-policy.json").display()),
         format!("--audit-log-path={}", audit_log(dir).display()),
     ]
 }
@@ -248,10 +220,7 @@ fn controllers_args(index: u8, dir: &Path, pki: &Pki) -> Vec<String> {
         format!("--kubeconfig={}", dir.join("kubeconfig").display()),
         "--leader-elect=false".to_owned(),
         format!("--bind-address={}", addresses::control_plane(index)),
-        format!(
-            "--service-account-private-key-file={}",
-            pki.account_key_file().display()
-        ),
+        format!("--service-account-private-key-file={}", pki.account_key_file().display()),
         format!("--root-ca-file={}", pki.ca_file().display()),
         format!("--controllers={CONTROLLERS}"),
         "--use-service-account-credentials=false".to_owned(),

@@ -101,14 +101,9 @@ impl Builder {
         let hub = async {
             let dir = run_dir.path().join("hub");
             let hub = phases
-                .time(
-                    "hub: control plane",
-                    Cluster::start("hub", 0, &dir, &components.hk),
-                )
+                .time("hub: control plane", Cluster::start("hub", 0, &dir, &components.hk))
                 .await?;
-            phases
-                .time("hub: kinds and rights", access::set_up_hub(&hub))
-                .await?;
+            phases.time("hub: kinds and rights", access::set_up_hub(&hub)).await?;
             anyhow::Ok(hub)
         };
         let members = try_join_all(
@@ -116,21 +111,11 @@ impl Builder {
                 .map(|index| self.start_member(index, run_dir.path(), &components, &phases)),
         );
         let (hub, members) = tokio::try_join!(hub, members)?;
-        let tokens = members
-            .iter()
-            .map(|m| access::issue_member_token(&hub, &m.cluster));
-        phases
-            .time("hub: credentials of the members", try_join_all(tokens))
-            .await?;
+        let tokens = members.iter().map(|m| access::issue_member_token(&hub, &m.cluster));
+        phases.time("hub: credentials of the members", try_join_all(tokens)).await?;
 
         let phases = phases.finish();
-        Ok(Fleet {
-            hub,
-            members,
-            opted_in: Mutex::default(),
-            phases,
-            run_dir,
-        })
+        Ok(Fleet { hub, members, opted_in: Mutex::default(), phases, run_dir })
     }
 
     async fn start_member(
@@ -145,10 +130,7 @@ impl Builder {
         let dir = run_dir.join(&name);
         let reach = Reach::open(index).await?;
         let cluster = phases
-            .time(
-                phase("control plane"),
-                Cluster::start(&name, index, &dir, &components.hk),
-            )
+            .time(phase("control plane"), Cluster::start(&name, index, &dir, &components.hk))
             .await?;
         let (gateway, prometheus, kubelet, ()) = tokio::try_join!(
             phases.time(phase("gateway"), Gateway::start(&cluster, components)),
@@ -162,13 +144,7 @@ impl Builder {
             ),
             phases.time(phase("rights"), access::set_up_member(&cluster)),
         )?;
-        Ok(Member {
-            cluster,
-            gateway,
-            prometheus,
-            reach,
-            kubelet,
-        })
+        Ok(Member { cluster, gateway, prometheus, reach, kubelet })
     }
 }
 
@@ -213,32 +189,16 @@ impl Fleet {
 
     /// Makes `namespace` in the hub and in every member, and gives the hub its rights there.
     pub async fn opt_in(&self, namespace: &str) -> anyhow::Result<()> {
-        try_join_all(
-            self.clusters()
-                .map(|c| access::create_namespace(c, namespace)),
-        )
-        .await?;
-        try_join_all(
-            self.members
-                .iter()
-                .map(|m| access::grant(&m.cluster, namespace)),
-        )
-        .await?;
-        self.opted_in
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(namespace.to_owned());
+        try_join_all(self.clusters().map(|c| access::create_namespace(c, namespace))).await?;
+        try_join_all(self.members.iter().map(|m| access::grant(&m.cluster, namespace))).await?;
+        self.opted_in.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.to_owned());
         Ok(())
     }
 
     /// Makes the `Cluster` and `MetricProvider` objects of all members in the hub, or brings them
     /// up to date with the namespaces that have opted in.
     pub async fn register_members(&self) -> anyhow::Result<()> {
-        let namespaces = self
-            .opted_in
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let namespaces = self.opted_in.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let objects: Vec<_> = self
             .members
             .iter()
@@ -274,10 +234,7 @@ impl Fleet {
         for (cluster, listener) in self.clusters().zip(listeners) {
             let server = format!("https://{}", listener.local_addr()?);
             let apiserver = addresses::control_plane(cluster.index());
-            namespace::forward(
-                listener,
-                SocketAddr::from((apiserver, addresses::APISERVER_PORT)),
-            )?;
+            namespace::forward(listener, SocketAddr::from((apiserver, addresses::APISERVER_PORT)))?;
             contexts.push(cluster.admin_context(server));
         }
         let path = self.dir().join("kubeconfig");
@@ -289,10 +246,7 @@ impl Fleet {
     pub fn expose_gateways(&self, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
         for (member, listener) in self.members.iter().zip(listeners) {
             let gateway = addresses::envoy(member.cluster.index());
-            namespace::forward(
-                listener,
-                SocketAddr::from((gateway, addresses::GATEWAY_PORT)),
-            )?;
+            namespace::forward(listener, SocketAddr::from((gateway, addresses::GATEWAY_PORT)))?;
         }
         Ok(())
     }
@@ -318,9 +272,5 @@ impl Fleet {
 #[must_use]
 pub fn built_beside(program: &str) -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
-    own.ancestors()
-        .skip(1)
-        .take(2)
-        .map(|dir| dir.join(program))
-        .find(|path| path.is_file())
+    own.ancestors().skip(1).take(2).map(|dir| dir.join(program)).find(|path| path.is_file())
 }

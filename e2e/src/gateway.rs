@@ -35,19 +35,10 @@ impl Gateway {
         apply::apply(&client, &gateway()).await?;
 
         let contour = start_contour(cluster, &components.contour)?;
-        contour
-            .wait_ready(READY_DEADLINE, async || contour_accepts(cluster).await)
-            .await?;
+        contour.wait_ready(READY_DEADLINE, async || contour_accepts(cluster).await).await?;
         let envoy = start_envoy(cluster, components).await?;
-        let stats = (
-            addresses::envoy(cluster.index()),
-            addresses::ENVOY_STATS_PORT,
-        );
-        envoy
-            .wait_ready(READY_DEADLINE, async || {
-                http::expect_ok(stats, "/ready").await
-            })
-            .await?;
+        let stats = (addresses::envoy(cluster.index()), addresses::ENVOY_STATS_PORT);
+        envoy.wait_ready(READY_DEADLINE, async || http::expect_ok(stats, "/ready").await).await?;
 
         let gateways = apply::api_for(&client, &gateway())?;
         wait::until("the Gateway to be programmed", READY_DEADLINE, async || {
@@ -109,10 +100,7 @@ fn gateway() -> Value {
 }
 
 fn start_contour(cluster: &Cluster, program: &Path) -> anyhow::Result<Process> {
-    let (contour, envoy) = (
-        addresses::contour(cluster.index()),
-        addresses::envoy(cluster.index()),
-    );
+    let (contour, envoy) = (addresses::contour(cluster.index()), addresses::envoy(cluster.index()));
     let config = cluster.dir().join("contour.json");
     let settings = json!({
         "gateway": { "gatewayRef": { "name": GATEWAY, "namespace": NAMESPACE } },

@@ -11,9 +11,8 @@ use tokio::net::TcpStream;
 /// GETs `path` from `address` over plain HTTP/1.1 and returns status and body.
 pub async fn get(address: impl Into<SocketAddr>, path: &str) -> anyhow::Result<(u16, Bytes)> {
     let address = address.into();
-    let stream = TcpStream::connect(address)
-        .await
-        .with_context(|| format!("connecting to {address}"))?;
+    let stream =
+        TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let request = hyper::Request::get(path)

@@ -59,9 +59,7 @@ impl HubProcess {
     /// Waits until `/readyz` answers 200.
     pub async fn wait_ready(&self) -> anyhow::Result<()> {
         self.process
-            .wait_ready(READY_DEADLINE, async || {
-                http::expect_ok(HUB_CONTROLLER, "/readyz").await
-            })
+            .wait_ready(READY_DEADLINE, async || http::expect_ok(HUB_CONTROLLER, "/readyz").await)
             .await
     }
 
@@ -96,9 +94,7 @@ impl HubProcess {
 }
 
 fn rss_of(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }

@@ -50,10 +50,7 @@ pub async fn client(context: &Context) -> anyhow::Result<kube::Client> {
 
 fn document(contexts: &[Context]) -> Value {
     let named = |field: &str, content: &dyn Fn(&Context) -> Value| -> Value {
-        contexts
-            .iter()
-            .map(|c| json!({ "name": c.name, field: content(c) }))
-            .collect()
+        contexts.iter().map(|c| json!({ "name": c.name, field: content(c) })).collect()
     };
     json!({
         "apiVersion": "v1",

@@ -81,12 +81,7 @@ pub async fn start(
     node::register(&client, cluster_index).await?;
     let addresses = Arc::new(Addresses::new(cluster_index));
     let address = node::address(cluster_index);
-    let host = Arc::new(Host {
-        client,
-        address,
-        addresses,
-        programs,
-    });
+    let host = Arc::new(Host { client, address, addresses, programs });
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(dispatch::run(host, stopped));
     Ok(Kubelet { stop, task })

@@ -25,4 +25,5 @@ pub mod prometheus;
 pub mod reach;
 pub mod registration;
 pub mod run_dir;
+pub mod service;
 pub mod wait;

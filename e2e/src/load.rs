@@ -100,11 +100,7 @@ impl LoadBuilder {
             max_duration: self.max_duration,
         };
         let task = tokio::spawn(schedule.run(Arc::clone(&recorder), stopped));
-        Ok(Load {
-            recorder,
-            stop,
-            task,
-        })
+        Ok(Load { recorder, stop, task })
     }
 }
 

@@ -20,15 +20,8 @@ use tokio::signal::unix::{SignalKind, signal};
 const MARKER: &str = "LOCKFLIGHT_NAMESPACE";
 /// Where inherited listeners start: above whatever the caller has open.
 const FIRST_LISTENER: i32 = 100;
-const UNSHARE: [&str; 7] = [
-    "--user",
-    "--map-root-user",
-    "--net",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
-];
+const UNSHARE: [&str; 7] =
+    ["--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
 /// The pair swallows whatever is routed into it: nobody answers at its other end.
 const SETUP: &str = "\
 link set lo up
@@ -74,17 +67,11 @@ fn start_inside(ports: &[u16]) -> anyhow::Result<anyhow::Error> {
         // A duplicate without CLOEXEC, which nobody closes, outlives exec.
         let wanted = FIRST_LISTENER + i32::try_from(position)?;
         let got = fcntl(&listener, FcntlArg::F_DUPFD(wanted))?;
-        anyhow::ensure!(
-            got == wanted,
-            "descriptor {wanted} is taken: close it before starting"
-        );
+        anyhow::ensure!(got == wanted, "descriptor {wanted} is taken: close it before starting");
     }
     let program = std::env::current_exe().context("finding this program's own file")?;
     let mut command = Command::new("unshare");
-    command
-        .args(UNSHARE)
-        .arg(program)
-        .args(std::env::args_os().skip(1));
+    command.args(UNSHARE).arg(program).args(std::env::args_os().skip(1));
     command.env(MARKER, "1").env_remove("LISTEN_PID");
     if !ports.is_empty() {
         command.env("LISTEN_FDS", ports.len().to_string());
@@ -96,11 +83,7 @@ fn start_inside(ports: &[u16]) -> anyhow::Result<anyhow::Error> {
 /// Says in one sentence what this machine lacks.
 pub fn check() -> anyhow::Result<()> {
     let version = |program: &str, flag: &str| {
-        Command::new(program)
-            .arg(flag)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
+        Command::new(program).arg(flag).stdout(Stdio::null()).stderr(Stdio::null()).status()
     };
     version("ip", "-V").context("`ip` is missing: install the package iproute2")?;
     version("unshare", "--version").context("`unshare` is missing: install util-linux")?;
@@ -126,10 +109,7 @@ fn inherited() -> anyhow::Result<Vec<TcpListener>> {
 }
 
 fn set_up() -> anyhow::Result<()> {
-    let mut ip = Command::new("ip")
-        .args(["-batch", "-"])
-        .stdin(Stdio::piped())
-        .spawn()?;
+    let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn()?;
     if let Some(mut input) = ip.stdin.take() {
         input.write_all(SETUP.as_bytes())?;
     }
@@ -145,18 +125,14 @@ fn set_up() -> anyhow::Result<()> {
 /// The first process of a PID namespace ignores every signal that it has no handler for, so
 /// without this Ctrl-C would do nothing in a program that does not wait for [`ended_by_user`].
 fn exit_on_signal() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            while runtime.block_on(next_signal()).is_ok() {
-                if !PROGRAM_ENDS_ITSELF.load(Ordering::Relaxed) {
-                    std::process::exit(130);
-                }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        while runtime.block_on(next_signal()).is_ok() {
+            if !PROGRAM_ENDS_ITSELF.load(Ordering::Relaxed) {
+                std::process::exit(130);
             }
-        })?;
+        }
+    })?;
     Ok(())
 }
 
@@ -187,9 +163,7 @@ pub fn forward(listener: TcpListener, target: SocketAddr) -> anyhow::Result<()> 
         while let Ok((mut outside, _)) = listener.accept().await {
             tokio::spawn(async move {
                 if let Ok(mut inside) = tokio::net::TcpStream::connect(target).await {
-                    tokio::io::copy_bidirectional(&mut outside, &mut inside)
-                        .await
-                        .ok();
+                    tokio::io::copy_bidirectional(&mut outside, &mut inside).await.ok();
                 }
             });
         }

@@ -18,10 +18,7 @@ impl Phases {
     ) -> anyhow::Result<T> {
         let (name, begin) = (name.into(), Instant::now());
         let value = phase.await.with_context(|| name.clone())?;
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((name, begin.elapsed()));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((name, begin.elapsed()));
         Ok(value)
     }
 

@@ -36,9 +36,7 @@ impl Pki {
     /// Makes the keys and certificates of `cluster` in `dir`.
     pub fn generate(dir: &Path, cluster: u8) -> anyhow::Result<Self> {
         let mut ca_params = CertificateParams::default();
-        ca_params
-            .distinguished_name
-            .push(DnType::CommonName, format!("cluster-{cluster}-ca"));
+        ca_params.distinguished_name.push(DnType::CommonName, format!("cluster-{cluster}-ca"));
         ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca_params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let ca_key = KeyPair::generate()?;
@@ -50,11 +48,7 @@ impl Pki {
         let accounts = KeyPair::generate()?;
 
         std::fs::create_dir_all(dir)?;
-        let pki = Self {
-            ca,
-            admin,
-            dir: dir.to_owned(),
-        };
+        let pki = Self { ca, admin, dir: dir.to_owned() };
         std::fs::write(pki.ca_file(), &pki.ca)?;
         std::fs::write(pki.server_certificate_file(), server.certificate)?;
         std::fs::write(pki.server_key_file(), server.key)?;
@@ -95,13 +89,9 @@ impl Pki {
 }
 
 fn apiserver_params(cluster: u8) -> anyhow::Result<CertificateParams> {
-    let mut params = CertificateParams::new(vec![
-        "localhost".to_owned(),
-        "kubernetes.default.svc".to_owned(),
-    ])?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "kube-apiserver");
+    let mut params =
+        CertificateParams::new(vec!["localhost".to_owned(), "kubernetes.default.svc".to_owned()])?;
+    params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.subject_alt_names.extend(
         [
@@ -117,9 +107,7 @@ fn apiserver_params(cluster: u8) -> anyhow::Result<CertificateParams> {
 
 fn admin_params() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::OrganizationName, "system:masters");
+    params.distinguished_name.push(DnType::OrganizationName, "system:masters");
     params.distinguished_name.push(DnType::CommonName, "admin");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     params
@@ -129,8 +117,5 @@ fn issue(issuer: &Issuer<'_, KeyPair>, mut params: CertificateParams) -> anyhow:
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, issuer)?.pem();
-    Ok(Identity {
-        certificate,
-        key: key.serialize_pem(),
-    })
+    Ok(Identity { certificate, key: key.serialize_pem() })
 }

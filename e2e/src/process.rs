@@ -14,14 +14,8 @@ use tokio::process::{Child, Command};
 use crate::wait;
 
 /// Proxies of the user's environment must not see traffic that never leaves the namespace.
-const PROXY_VARIABLES: [&str; 6] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-];
+const PROXY_VARIABLES: [&str; 6] =
+    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -49,10 +43,7 @@ impl Process {
     /// A process that does not run yet.
     #[must_use]
     pub fn new(spec: Spec) -> Self {
-        Self {
-            spec,
-            child: Mutex::new(None),
-        }
+        Self { spec, child: Mutex::new(None) }
     }
 
     /// Starts `spec` at once.
@@ -64,13 +55,7 @@ impl Process {
 
     /// Starts the program; an error when it runs already.
     pub fn start(&self) -> anyhow::Result<()> {
-        let Spec {
-            name,
-            program,
-            args,
-            env,
-            log,
-        } = &self.spec;
+        let Spec { name, program, args, env, log } = &self.spec;
         let mut child = self.child();
         if let Some(running) = child.as_mut() {
             anyhow::ensure!(running.try_wait()?.is_some(), "{name} runs already");
@@ -125,9 +110,7 @@ impl Process {
 
     /// How it ended, if it has.
     pub fn ended(&self) -> Option<ExitStatus> {
-        self.child()
-            .as_mut()
-            .and_then(|child| child.try_wait().ok().flatten())
+        self.child().as_mut().and_then(|child| child.try_wait().ok().flatten())
     }
 
     /// Waits until `probe` succeeds. Fails at once when the process ends, and shows the end of its
@@ -141,11 +124,7 @@ impl Process {
         let mut ended = None;
         let ready = wait::until(&format!("{name} to be ready"), deadline, async || {
             ended = self.ended();
-            if ended.is_some() {
-                Ok(())
-            } else {
-                probe().await
-            }
+            if ended.is_some() { Ok(()) } else { probe().await }
         })
         .await;
         match ended {

@@ -34,14 +34,8 @@ impl Prometheus {
             program: program.to_owned(),
             args: vec![
                 format!("--config.file={}", config.display()),
-                format!(
-                    "--storage.tsdb.path={}",
-                    cluster.dir().join("prometheus").display()
-                ),
-                format!(
-                    "--web.listen-address={address}:{}",
-                    addresses::PROMETHEUS_PORT
-                ),
+                format!("--storage.tsdb.path={}", cluster.dir().join("prometheus").display()),
+                format!("--web.listen-address={address}:{}", addresses::PROMETHEUS_PORT),
                 "--log.level=warn".to_owned(),
             ],
             env: Vec::new(),
@@ -57,9 +51,7 @@ impl Prometheus {
         self.process.start()?;
         let address = (self.address, addresses::PROMETHEUS_PORT);
         self.process
-            .wait_ready(READY_DEADLINE, async || {
-                http::expect_ok(address, "/-/ready").await
-            })
+            .wait_ready(READY_DEADLINE, async || http::expect_ok(address, "/-/ready").await)
             .await
     }
 
@@ -75,11 +67,7 @@ impl Prometheus {
 }
 
 fn settings(cluster: &Cluster, scrape_interval: Duration) -> Value {
-    let envoy = format!(
-        "{}:{}",
-        addresses::envoy(cluster.index()),
-        addresses::ENVOY_STATS_PORT
-    );
+    let envoy = format!("{}:{}", addresses::envoy(cluster.index()), addresses::ENVOY_STATS_PORT);
     let interval = format!("{}ms", scrape_interval.as_millis());
     let pod = |name: &str| format!("__meta_kubernetes_pod_{name}");
     json!({

@@ -45,16 +45,11 @@ impl Reach {
         let mut forwarders = JoinSet::new();
         for (from, to) in lines(member) {
             ip(&["route", "replace", "local", &host(*from.ip()), "dev", "lo"]).await?;
-            let listener = TcpListener::bind(from)
-                .await
-                .with_context(|| format!("listening on {from}"))?;
+            let listener =
+                TcpListener::bind(from).await.with_context(|| format!("listening on {from}"))?;
             forwarders.spawn(forward(listener, to, condition.subscribe()));
         }
-        Ok(Self {
-            member,
-            condition,
-            _forwarders: forwarders,
-        })
+        Ok(Self { member, condition, _forwarders: forwarders })
     }
 
     /// Cuts the hub off, silently: what is under way stalls, connections stay open, and new ones
@@ -63,10 +58,7 @@ impl Reach {
         self.condition.send_modify(|c| c.cut = true);
         for (from, _) in lines(self.member) {
             let (address, host) = (from.ip().to_string(), host(*from.ip()));
-            ip(&[
-                "neigh", "replace", &address, "lladdr", NOBODY, "dev", BLACK_HOLE,
-            ])
-            .await?;
+            ip(&["neigh", "replace", &address, "lladdr", NOBODY, "dev", BLACK_HOLE]).await?;
             ip(&["route", "replace", &host, "dev", BLACK_HOLE]).await?;
             // The local route wins over the one into the black hole as long as it is there.
             if !self.is_removed(&host).await? {

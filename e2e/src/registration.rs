@@ -13,10 +13,8 @@ const VERSION: &str = "lockflight.dev/v1alpha1";
 #[must_use]
 pub fn objects(member: &Cluster, namespaces: &BTreeSet<String>) -> [Value; 2] {
     let (name, index) = (member.name(), member.index());
-    let (metrics, apiserver) = (
-        addresses::hub_only_prometheus(index),
-        addresses::hub_only_apiserver(index),
-    );
+    let (metrics, apiserver) =
+        (addresses::hub_only_prometheus(index), addresses::hub_only_apiserver(index));
     let metrics = format!("http://{metrics}:{}", addresses::PROMETHEUS_PORT);
     let apiserver = format!("https://{apiserver}:{}", addresses::APISERVER_PORT);
     let provider = json!({

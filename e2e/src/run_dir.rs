@@ -26,9 +26,7 @@ impl RunDir {
             .tempdir()
             .context("no folder for temporary files: set TMPDIR to one that can be written")?;
         dir.disable_cleanup(keep);
-        let lock = (!keep)
-            .then(|| File::create(dir.path().join(LOCK)))
-            .transpose()?;
+        let lock = (!keep).then(|| File::create(dir.path().join(LOCK))).transpose()?;
         if let Some(lock) = &lock {
             lock.lock()?;
         }

@@ -21,37 +21,26 @@ const SILENCE: Duration = Duration::from_secs(2);
 fn main() -> anyhow::Result<()> {
     components::ensure_all()?;
     namespace::enter(&[])?;
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let fleet = Fleet::builder().members(2).start().await?;
-            fleet.opt_in("shop").await?;
-            fleet.register_members().await?;
-            rights_are_narrow(&fleet).await.context("rights")?;
-            latency_adds_up(&fleet).await.context("latency")?;
-            partition_is_silent_and_heals(&fleet)
-                .await
-                .context("partition")?;
-            apiserver_comes_back(&fleet).await.context("API server")?;
-            prometheus_comes_back(&fleet).await.context("Prometheus")?;
-            revoked_token_is_refused(&fleet).await.context("token")?;
-            fleet.stop().await
-        })
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let fleet = Fleet::builder().members(2).start().await?;
+        fleet.opt_in("shop").await?;
+        fleet.register_members().await?;
+        rights_are_narrow(&fleet).await.context("rights")?;
+        latency_adds_up(&fleet).await.context("latency")?;
+        partition_is_silent_and_heals(&fleet).await.context("partition")?;
+        apiserver_comes_back(&fleet).await.context("API server")?;
+        prometheus_comes_back(&fleet).await.context("Prometheus")?;
+        revoked_token_is_refused(&fleet).await.context("token")?;
+        fleet.stop().await
+    })
 }
 
 /// A client with the credentials that the hub holds, by the way that the hub takes.
 async fn as_hub(fleet: &Fleet, member: &Member) -> anyhow::Result<kube::Client> {
     let secrets: Api<Secret> = Api::namespaced(fleet.hub.client(), access::NAMESPACE);
-    let mut data = secrets
-        .get(member.cluster.name())
-        .await?
-        .data
-        .unwrap_or_default();
+    let mut data = secrets.get(member.cluster.name()).await?.data.unwrap_or_default();
     let mut text = |key: &str| -> anyhow::Result<String> {
-        Ok(String::from_utf8(
-            data.remove(key).context("a key is missing")?.0,
-        )?)
+        Ok(String::from_utf8(data.remove(key).context("a key is missing")?.0)?)
     };
     kubeconfig::client(&Context {
         name: "hub".to_owned(),
@@ -82,23 +71,10 @@ async fn rights_are_narrow(fleet: &Fleet) -> anyhow::Result<()> {
         let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
         code(&deployments.list(&ListParams::default()).await)
     };
-    ensure!(
-        list("shop").await == 200,
-        "the hub may not list in a namespace that opted in"
-    );
-    ensure!(
-        list("default").await == 403,
-        "the hub may list in a namespace that did not opt in"
-    );
-    let seen = member
-        .cluster
-        .audit()?
-        .by_user(audit::LOCKFLIGHT)
-        .since(begin);
-    let codes: Vec<_> = seen
-        .iter()
-        .map(|event| (event.namespace(), event.code()))
-        .collect();
+    ensure!(list("shop").await == 200, "the hub may not list in a namespace that opted in");
+    ensure!(list("default").await == 403, "the hub may list in a namespace that did not opt in");
+    let seen = member.cluster.audit()?.by_user(audit::LOCKFLIGHT).since(begin);
+    let codes: Vec<_> = seen.iter().map(|event| (event.namespace(), event.code())).collect();
     ensure!(
         codes == [(Some("shop"), Some(200)), (Some("default"), Some(403))],
         "the audit log has {codes:?}"
@@ -115,10 +91,7 @@ async fn latency_adds_up(fleet: &Fleet) -> anyhow::Result<()> {
     client.apiserver_version().await?;
     let took = begin.elapsed();
     member.reach.set_latency(Duration::ZERO);
-    ensure!(
-        took >= Duration::from_millis(300),
-        "a round trip took {took:?}"
-    );
+    ensure!(took >= Duration::from_millis(300), "a round trip took {took:?}");
     Ok(())
 }
 
@@ -131,25 +104,12 @@ async fn partition_is_silent_and_heals(fleet: &Fleet) -> anyhow::Result<()> {
     cut.reach.partition().await?;
 
     let stalled = tokio::time::timeout(SILENCE, old.apiserver_version()).await;
-    ensure!(
-        stalled.is_err(),
-        "an open connection was not silent: {stalled:?}"
-    );
-    let metrics = (
-        addresses::hub_only_prometheus(1),
-        addresses::PROMETHEUS_PORT,
-    );
+    ensure!(stalled.is_err(), "an open connection was not silent: {stalled:?}");
+    let metrics = (addresses::hub_only_prometheus(1), addresses::PROMETHEUS_PORT);
     let new = tokio::time::timeout(SILENCE, tokio::net::TcpStream::connect(metrics)).await;
     ensure!(new.is_err(), "a new connection was not silent: {new:?}");
-    unaffected
-        .apiserver_version()
-        .await
-        .context("another member was cut off too")?;
-    cut.cluster
-        .client()
-        .apiserver_version()
-        .await
-        .context("the member itself was cut off")?;
+    unaffected.apiserver_version().await.context("another member was cut off too")?;
+    cut.cluster.client().apiserver_version().await.context("the member itself was cut off")?;
 
     let begin = Instant::now();
     cut.reach.heal().await?;
@@ -165,17 +125,10 @@ async fn partition_is_silent_and_heals(fleet: &Fleet) -> anyhow::Result<()> {
 async fn apiserver_comes_back(fleet: &Fleet) -> anyhow::Result<()> {
     let cluster = &fleet.members[0].cluster;
     cluster.stop_apiserver().await?;
-    ensure!(
-        cluster.client().apiserver_version().await.is_err(),
-        "it still answers"
-    );
+    ensure!(cluster.client().apiserver_version().await.is_err(), "it still answers");
     cluster.start_apiserver().await?;
     ensure!(
-        cluster
-            .kubectl(&["get", "namespace", "shop", "-o=name"])
-            .await?
-            .trim()
-            == "namespace/shop"
+        cluster.kubectl(&["get", "namespace", "shop", "-o=name"]).await?.trim() == "namespace/shop"
     );
     Ok(())
 }
@@ -186,18 +139,12 @@ async fn prometheus_comes_back(fleet: &Fleet) -> anyhow::Result<()> {
     let gateway_is_up = async || {
         let (_, body) = http::get(address, "/api/v1/query?query=up%7Bjob=%22envoy%22%7D").await?;
         let answer: serde_json::Value = serde_json::from_slice(&body)?;
-        ensure!(
-            answer["data"]["result"][0]["value"][1] == "1",
-            "the answer was {answer}"
-        );
+        ensure!(answer["data"]["result"][0]["value"][1] == "1", "the answer was {answer}");
         Ok(())
     };
     wait::until("a scrape of the gateway", SOON, gateway_is_up).await?;
     prometheus.stop().await?;
-    ensure!(
-        http::get(address, "/-/ready").await.is_err(),
-        "it still answers"
-    );
+    ensure!(http::get(address, "/-/ready").await.is_err(), "it still answers");
     prometheus.start().await?;
     wait::until("a scrape of the gateway", SOON, gateway_is_up).await
 }
@@ -206,10 +153,7 @@ async fn revoked_token_is_refused(fleet: &Fleet) -> anyhow::Result<()> {
     let member = &fleet.members[1];
     let old = as_hub(fleet, member).await?;
     fleet.revoke_token("m2").await?;
-    ensure!(
-        code(&old.apiserver_version().await) == 401,
-        "the old token is good again"
-    );
+    ensure!(code(&old.apiserver_version().await) == 401, "the old token is good again");
     fleet.renew_token("m2").await?;
     as_hub(fleet, member).await?.apiserver_version().await?;
     Ok(())

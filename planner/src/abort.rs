@@ -90,11 +90,8 @@ pub(crate) fn fail(
     };
     let sentence = format!("{member} failed {at}: {message}");
     draft.edit(member, |journal| journal.problem = Some(message.to_owned()));
-    let notice = if decisive.is_some() {
-        NoticeReason::AnalysisFailed
-    } else {
-        NoticeReason::ClusterFailed
-    };
+    let notice =
+        if decisive.is_some() { NoticeReason::AnalysisFailed } else { NoticeReason::ClusterFailed };
     draft.tell(notice, sentence.clone());
     let failed = draft.next.members.values().filter(|member| member.problem.is_some()).count();
     let (allowed, scope) = draft
@@ -135,7 +132,14 @@ struct Cause {
 
 impl Cause {
     fn of(reason: &str, message: String) -> Self {
-        Self { reason: reason.to_owned(), message, member: None, step: None, metric: None, by: None }
+        Self {
+            reason: reason.to_owned(),
+            message,
+            member: None,
+            step: None,
+            metric: None,
+            by: None,
+        }
     }
 }
 

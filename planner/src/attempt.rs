@@ -77,7 +77,11 @@ fn begin(draft: &mut Draft<'_>, policy: &Policy) {
     draft.next.abort = None;
     draft.tell(
         NoticeReason::RolloutStarted,
-        format!("attempt {number}: revision {} through {} waves", policy.revision, policy.waves.len()),
+        format!(
+            "attempt {number}: revision {} through {} waves",
+            policy.revision,
+            policy.waves.len()
+        ),
     );
     if lost && number > 1 {
         recover(draft, policy);

@@ -65,17 +65,21 @@ pub fn check(snapshot: &Snapshot, plan: &Plan) -> Vec<Violation> {
             Action::Scale { revision, replicas } => {
                 let shrinks =
                     facts.deployments.get(revision).is_some_and(|d| d.replicas > *replicas);
-                let named = [Role::Stable, Role::Canary].iter().any(|r| facts.selects(*r, revision));
+                let named =
+                    [Role::Stable, Role::Canary].iter().any(|r| facts.selects(*r, revision));
                 let wanted = snapshot.policy.as_ref().map_or(0, |policy| policy.replicas);
                 if shrinks && named && *replicas < wanted.max(1) {
-                    violations.push(Violation::ScaleDownUnderTraffic(member.clone(), revision.clone()));
+                    violations
+                        .push(Violation::ScaleDownUnderTraffic(member.clone(), revision.clone()));
                 }
             }
             Action::DeleteDeployment { revision } => {
-                let named = [Role::Stable, Role::Canary].iter().any(|r| facts.selects(*r, revision));
+                let named =
+                    [Role::Stable, Role::Canary].iter().any(|r| facts.selects(*r, revision));
                 let empty = facts.deployments.get(revision).is_none_or(|d| d.replicas == 0);
                 if named || !empty {
-                    violations.push(Violation::ScaleDownUnderTraffic(member.clone(), revision.clone()));
+                    violations
+                        .push(Violation::ScaleDownUnderTraffic(member.clone(), revision.clone()));
                 }
             }
             Action::CreateDeployment { .. } | Action::PointService { .. } => {}

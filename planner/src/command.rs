@@ -16,6 +16,13 @@ const TOKENS_MAX: usize = 64;
 /// Takes up promote and retry, each value once.
 pub(crate) fn take_up(draft: &mut Draft<'_>) {
     let commands = &draft.snapshot.commands;
+    // Once an annotation was seen absent, the same value set again is a new command.
+    if commands.promote.is_none() {
+        draft.next.handled.promote = None;
+    }
+    if commands.retry.is_none() {
+        draft.next.handled.retry = None;
+    }
     if let Some(value) = commands.promote.as_deref().map(bounded)
         && draft.next.handled.promote.as_deref() != Some(value)
     {

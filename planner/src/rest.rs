@@ -49,7 +49,9 @@ fn remove_old(draft: &mut Draft<'_>, member: &MemberId, facts: &Facts, serving: 
         .deployments
         .keys()
         .filter(|revision| *revision != serving)
-        .filter(|revision| ![Role::Stable, Role::Canary].iter().any(|role| facts.selects(*role, revision)))
+        .filter(|revision| {
+            ![Role::Stable, Role::Canary].iter().any(|role| facts.selects(*role, revision))
+        })
         .collect();
     let standing = old.iter().any(|r| facts.deployments.get(*r).is_some_and(|d| d.replicas > 0));
     if standing && draft.now() < due {

@@ -57,9 +57,15 @@ fn leave_superseded(draft: &mut Draft<'_>) {
 /// Whether a wave may move now; says why not.
 fn movement(draft: &mut Draft<'_>, index: usize) -> Movement {
     let reason = if draft.snapshot.policy.is_none() {
-        Some((WaitReason::InvalidSpec, "the spec is not valid; nothing moves until it is corrected".to_owned()))
+        Some((
+            WaitReason::InvalidSpec,
+            "the spec is not valid; nothing moves until it is corrected".to_owned(),
+        ))
     } else if draft.snapshot.commands.paused {
-        Some((WaitReason::Paused, "paused by the annotation lockflight.dev/pause; remove it to resume".to_owned()))
+        Some((
+            WaitReason::Paused,
+            "paused by the annotation lockflight.dev/pause; remove it to resume".to_owned(),
+        ))
     } else {
         over_budget(draft, index)
     };
@@ -155,7 +161,10 @@ fn move_members(draft: &mut Draft<'_>, index: usize, movement: Movement) {
                 draft.wait(
                     member,
                     WaitReason::WaveConcurrency,
-                    format!("{member}: its turn comes when another cluster of wave {} is done", planned.name),
+                    format!(
+                        "{member}: its turn comes when another cluster of wave {} is done",
+                        planned.name
+                    ),
                 );
                 continue;
             }
@@ -171,7 +180,8 @@ fn move_members(draft: &mut Draft<'_>, index: usize, movement: Movement) {
             Some(MemberPhase::RollingBack) => {
                 crate::abort::roll_back(draft, member);
             }
-            Some(MemberPhase::Pending | MemberPhase::Promoted | MemberPhase::RolledBack) | None => {}
+            Some(MemberPhase::Pending | MemberPhase::Promoted | MemberPhase::RolledBack) | None => {
+            }
         }
         if draft.phase() != Some(AttemptPhase::Progressing) {
             return;
@@ -272,7 +282,11 @@ fn finish(draft: &mut Draft<'_>, index: usize, movement: Movement) -> bool {
     }
     let approved = self::wave(draft, index).is_some_and(|wave| wave.approved);
     if wave.planned.approval == Approval::After && !approved && !moved.is_empty() {
-        await_approval(draft, index, format!("wave {} has passed and awaits approval", wave.planned.name));
+        await_approval(
+            draft,
+            index,
+            format!("wave {} has passed and awaits approval", wave.planned.name),
+        );
         return false;
     }
     set_phase(draft, index, WavePhase::Done);

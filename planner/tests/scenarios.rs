@@ -34,7 +34,8 @@ fn serves_everywhere(world: &World, name: &str) -> bool {
 fn a_first_deployment_comes_up_by_waves() {
     let world = fleet();
     assert!(serves_everywhere(&world, "v1"));
-    let moved = world.members.values().flat_map(|m| &m.log).any(|a| matches!(a, Action::SetWeight { .. }));
+    let moved =
+        world.members.values().flat_map(|m| &m.log).any(|a| matches!(a, Action::SetWeight { .. }));
     assert!(!moved, "a first deployment moves no weights");
 }
 
@@ -43,7 +44,8 @@ fn a_healthy_release_goes_everywhere_and_the_old_pods_go_last() {
     let mut world = fleet();
     release(&mut world, "v2");
     world.until("v2 completed", 400, |w| {
-        let stands = w.members.values().all(|m| m.deployments[&revision("v1")].replicas == REPLICAS);
+        let stands =
+            w.members.values().all(|m| m.deployments[&revision("v1")].replicas == REPLICAS);
         assert!(stands || w.phase() == Some(AttemptPhase::Completed), "old pods went too early");
         w.phase() == Some(AttemptPhase::Completed)
     });
@@ -109,7 +111,8 @@ fn a_failure_in_the_second_wave_takes_finished_members_back_and_owes_the_unreach
     world.until("a back", 100, |w| phase(w, "a") == MemberPhase::RolledBack);
     assert!(
         matches!(&world.get("a").log[writes], Action::PointService { revision: to, aborted: Some(_), .. } if *to == revision("v1")),
-        "the rollback is the first write: {:?}", &world.get("a").log[writes..]
+        "the rollback is the first write: {:?}",
+        &world.get("a").log[writes..]
     );
     assert!(serves_everywhere(&world, "v1"));
     assert_eq!(world.lost, 0);
@@ -174,7 +177,9 @@ fn abort_and_promote_together_abort() {
     world.commands.promote = world.shown_tokens.first().cloned();
     world.commands.abort = Some("no".to_owned());
     world.until("aborted", 100, |w| w.phase() == Some(AttemptPhase::Aborted));
-    assert!(world.get("a").log.iter().all(|a| *a != Action::SetWeight { percent: 50, urgent: false }));
+    assert!(
+        world.get("a").log.iter().all(|a| *a != Action::SetWeight { percent: 50, urgent: false })
+    );
 }
 
 #[test]

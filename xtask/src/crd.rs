@@ -22,16 +22,11 @@ fn folder() -> PathBuf {
 /// Files by name, as they have to be.
 fn files() -> Result<BTreeMap<String, String>> {
     let file = |crd: &Value| {
-        let name = crd["metadata"]["name"]
-            .as_str()
-            .context("a CRD without a name")?;
+        let name = crd["metadata"]["name"].as_str().context("a CRD without a name")?;
         let yaml = serde_saphyr::to_string(crd)?;
         Ok((format!("{name}.yaml"), format!("{HEADER}{yaml}")))
     };
-    lockflight_crds::custom_resource_definitions()
-        .iter()
-        .map(file)
-        .collect()
+    lockflight_crds::custom_resource_definitions().iter().map(file).collect()
 }
 
 /// Writes the files.
@@ -52,27 +47,20 @@ pub(crate) fn check() -> Result<String> {
     for crd in &crds {
         complaints.extend(broken_rules(crd));
     }
-    verdict(
-        &complaints,
-        format!("{} CRDs are as the types say", crds.len()),
-    )
+    verdict(&complaints, format!("{} CRDs are as the types say", crds.len()))
 }
 
 fn drift(files: &BTreeMap<String, String>) -> Vec<String> {
     let mut complaints = Vec::new();
     for (name, content) in files {
         if fs::read_to_string(folder().join(name)).ok().as_ref() != Some(content) {
-            complaints.push(format!(
-                "{name} is not what the types say: run `cargo xtask crd`"
-            ));
+            complaints.push(format!("{name} is not what the types say: run `cargo xtask crd`"));
         }
     }
     for entry in fs::read_dir(folder()).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if !files.contains_key(&name) {
-            complaints.push(format!(
-                "{name} in the chart's crds belongs to no type: remove it"
-            ));
+            complaints.push(format!("{name} in the chart's crds belongs to no type: remove it"));
         }
     }
     complaints
@@ -84,15 +72,10 @@ fn broken_rules(crd: &Value) -> Vec<String> {
     let text = crd.to_string();
     let mut complaints = Vec::new();
     if text.len() > SIZE_MAX {
-        complaints.push(format!(
-            "{name} has {} bytes, more than {SIZE_MAX}",
-            text.len()
-        ));
+        complaints.push(format!("{name} has {} bytes, more than {SIZE_MAX}", text.len()));
     }
     if text.contains("\"nullable\"") {
-        complaints.push(format!(
-            "{name} has nullable fields: null is a second spelling of absent"
-        ));
+        complaints.push(format!("{name} has nullable fields: null is a second spelling of absent"));
     }
     for version in crd["spec"]["versions"].as_array().into_iter().flatten() {
         let schema = &version["schema"]["openAPIV3Schema"];

@@ -8,12 +8,8 @@ use clap::Args;
 use crate::workspace::{cargo, target_dir};
 
 /// Programs that run in the demo.
-pub(crate) const BINARIES: [&str; 4] = [
-    "lockflight",
-    "kubectl-lockflight",
-    "lockflight-fleet",
-    "lockflight-demo-app",
-];
+pub(crate) const BINARIES: [&str; 4] =
+    ["lockflight", "kubectl-lockflight", "lockflight-fleet", "lockflight-demo-app"];
 
 /// Options of the demo.
 #[derive(Debug, Args)]
@@ -33,19 +29,13 @@ pub(crate) fn run(demo: &Demo) -> Error {
     }
     let program = target_dir().join("debug/lockflight-fleet");
     let mut command = Command::new(&program);
-    command
-        .arg("demo")
-        .args(demo.hold.then_some("--hold"))
-        .args(&demo.more);
+    command.arg("demo").args(demo.hold.then_some("--hold")).args(&demo.more);
     // Signals go to the fleet itself, which has much to put away.
     Error::new(command.exec()).context(format!("cannot start {}", program.display()))
 }
 
 fn build() -> Result<()> {
-    eprintln!(
-        "building {} (the first time takes some minutes)",
-        BINARIES.join(", ")
-    );
+    eprintln!("building {} (the first time takes some minutes)", BINARIES.join(", "));
     let status = build_command().status().context("cannot run cargo")?;
     ensure!(status.success(), "cargo build failed");
     Ok(())

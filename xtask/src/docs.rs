@@ -39,10 +39,7 @@ pub(crate) fn check() -> Result<String> {
             _ => {}
         }
     }
-    verdict(
-        &complaints,
-        format!("{blocks} YAML texts and {links} local links are good"),
-    )
+    verdict(&complaints, format!("{blocks} YAML texts and {links} local links are good"))
 }
 
 /// Why a link from a file leads nowhere.
@@ -51,9 +48,7 @@ fn broken(file: &Path, text: &str, target: &str) -> Option<String> {
     let content = if path.is_empty() {
         Some(text.to_owned())
     } else {
-        let path = root()
-            .join(file.parent().unwrap_or(Path::new("")))
-            .join(path);
+        let path = root().join(file.parent().unwrap_or(Path::new(""))).join(path);
         if !path.exists() {
             return Some(format!("{target} does not exist"));
         }

@@ -8,16 +8,8 @@ use crate::workspace::{cargo, output, verdict};
 const PURE: [&str; 2] = ["lockflight-planner", "lockflight-analysis"];
 
 /// What does I/O, waits, or knows Kubernetes.
-const BANNED: [&str; 8] = [
-    "hyper",
-    "k8s-openapi",
-    "kube",
-    "kube-client",
-    "kube-core",
-    "mio",
-    "reqwest",
-    "tokio",
-];
+const BANNED: [&str; 8] =
+    ["hyper", "k8s-openapi", "kube", "kube-client", "kube-core", "mio", "reqwest", "tokio"];
 
 /// Features of chrono that read the clock of the machine.
 const CLOCKS: [&str; 2] = ["clock", "now"];
@@ -26,18 +18,13 @@ const CLOCKS: [&str; 2] = ["clock", "now"];
 pub(crate) fn check() -> Result<String> {
     let mut complaints = Vec::new();
     for package in PURE {
-        let tree = [
-            "tree", "-p", package, "-e", "normal", "--prefix", "none", "--locked",
-        ];
+        let tree = ["tree", "-p", package, "-e", "normal", "--prefix", "none", "--locked"];
         let list = output(cargo(&tree).args(["--format", "{p} [{f}]"]))?;
         complaints.extend(list.lines().filter_map(|line| impurity(package, line)));
     }
     complaints.sort();
     complaints.dedup();
-    verdict(
-        &complaints,
-        format!("{} do no I/O and know no clock", PURE.join(" and ")),
-    )
+    verdict(&complaints, format!("{} do no I/O and know no clock", PURE.join(" and ")))
 }
 
 /// A line of the tree: `name version (source) [feature,feature]`.
@@ -47,9 +34,7 @@ fn impurity(package: &str, line: &str) -> Option<String> {
         return Some(format!("{package} depends on {name}"));
     }
     let features = line.rsplit_once('[')?.1.split(']').next()?;
-    let clock = features
-        .split(',')
-        .find(|feature| CLOCKS.contains(feature))?;
+    let clock = features.split(',').find(|feature| CLOCKS.contains(feature))?;
     (name == "chrono").then(|| format!("{package} builds chrono with the feature {clock}"))
 }
 

@@ -45,22 +45,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             let text = fs::read_to_string(&log).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
             let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];
-            eprintln!(
-                "{}\n{why}; all of it is in {}",
-                tail.join("\n"),
-                log.display()
-            );
+            eprintln!("{}\n{why}; all of it is in {}", tail.join("\n"), log.display());
         }
         total = total + outcome.count();
         summary.push(line);
     }
     println!("\n{}\n", summary.join("\n"));
     println!("{} passed, {} failed", total.passed, total.failed);
-    Ok(if total.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn chosen(options: &Options) -> Result<Vec<Stage>> {
@@ -89,7 +81,5 @@ fn line(stage: &Stage, outcome: &Outcome, seconds: f64) -> String {
         Outcome::Skipped { why } => ("skipped", why.clone()),
     };
     let first = detail.lines().next().unwrap_or_default();
-    format!("{:<8} {word:<8} {seconds:>7.1} s  {first}", stage.name)
-        .trim_end()
-        .to_owned()
+    format!("{:<8} {word:<8} {seconds:>7.1} s  {first}", stage.name).trim_end().to_owned()
 }

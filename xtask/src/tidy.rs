@@ -13,10 +13,7 @@ const LINES_MAX: usize = 400;
 const LONG: [(&str, &str); 3] = [
     ("Cargo.lock", "written by cargo"),
     ("e2e/hk/go.sum", "written by go"),
-    (
-        "helm/lockflight/crds/rollouts.lockflight.dev.yaml",
-        "written by cargo xtask crd",
-    ),
+    ("helm/lockflight/crds/rollouts.lockflight.dev.yaml", "written by cargo xtask crd"),
 ];
 
 /// What may stand in no file. Split, so that this file does not hold it either.
@@ -29,10 +26,7 @@ const LEFTOVERS: [(&str, &str); 4] = [
 
 /// What may stand in no Rust file.
 const RUST_LEFTOVERS: [(&str, &str); 4] = [
-    (
-        concat!("#[ig", "nore"),
-        "a test that is never run proves nothing",
-    ),
+    (concat!("#[ig", "nore"), "a test that is never run proves nothing"),
     (concat!("to", "do!("), "not finished"),
     (concat!("unimple", "mented!("), "not finished"),
     (concat!("db", "g!("), "left from debugging"),
@@ -56,9 +50,7 @@ fn complaints_about(file: &Path, text: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     let lines = text.lines().count();
     if lines > LINES_MAX && !LONG.iter().any(|(long, _)| *long == name) {
-        complaints.push(format!(
-            "{name} has {lines} lines, more than {LINES_MAX}: split it"
-        ));
+        complaints.push(format!("{name} has {lines} lines, more than {LINES_MAX}: split it"));
     }
     let is_rust = file.extension().is_some_and(|extension| extension == "rs");
     let rust = RUST_LEFTOVERS.iter().filter(|_| is_rust);

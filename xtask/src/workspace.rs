@@ -29,9 +29,7 @@ pub(crate) fn target_dir() -> PathBuf {
 /// Standard output of a command that has to succeed.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let name = format!("{command:?}");
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {name}"))?;
+    let output = command.output().with_context(|| format!("cannot run {name}"))?;
     ensure!(
         output.status.success(),
         "{name} failed: {}",
@@ -43,18 +41,9 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 /// Files that are in Git or would be after `git add`, relative to the root.
 pub(crate) fn files() -> Result<Vec<PathBuf>> {
     let mut git = Command::new("git");
-    git.current_dir(root()).args([
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]);
+    git.current_dir(root()).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let list = output(&mut git)?;
-    let files = list
-        .split('\0')
-        .filter(|name| !name.is_empty())
-        .map(PathBuf::from);
+    let files = list.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from);
     // A file that was deleted and not yet committed is still listed.
     Ok(files.filter(|file| root().join(file).is_file()).collect())
 }

@@ -16,24 +16,14 @@ fn series(source: &str, key: &str, samples: &[(i64, f64)]) -> Series {
     Series {
         source: source.to_owned(),
         key: key.to_owned(),
-        samples: samples
-            .iter()
-            .map(|(t, value)| Sample {
-                at: at(*t),
-                value: *value,
-            })
-            .collect(),
+        samples: samples.iter().map(|(t, value)| Sample { at: at(*t), value: *value }).collect(),
     }
 }
 
 /// An arm of one pod with so many events since the opening.
 fn arm(pod: &str, bad: f64, total: f64) -> ArmWindow {
     ArmWindow {
-        bad: vec![series(
-            pod,
-            "5xx",
-            &[(95, 7.0), (105, 7.0 + bad / 2.0), (110, 7.0 + bad)],
-        )],
+        bad: vec![series(pod, "5xx", &[(95, 7.0), (105, 7.0 + bad / 2.0), (110, 7.0 + bad)])],
         total: vec![series(
             pod,
             "all",
@@ -65,12 +55,7 @@ fn the_ratio_decides_once_there_are_samples() {
         ((0.0, 37.0), (0.0, 1000.0), Watch, "37 of 100 samples"),
         ((37.0, 37.0), (0.0, 1000.0), Watch, "37 of 100 samples"),
         ((0.0, 0.0), (0.0, 1000.0), Watch, "0 of 100 samples"),
-        (
-            (0.0, 100.0),
-            (0.0, 1000.0),
-            Pass,
-            "0 % of the canary's 100 events are bad",
-        ),
+        ((0.0, 100.0), (0.0, 1000.0), Pass, "0 % of the canary's 100 events are bad"),
         ((1.0, 100.0), (0.0, 0.0), Pass, "tolerated"),
         (
             (8.0, 100.0),
@@ -78,55 +63,25 @@ fn the_ratio_decides_once_there_are_samples() {
             Fail,
             "8 % of the canary's 100 events are bad, more than 2 × stable's 0.4 %",
         ),
-        (
-            (8.0, 100.0),
-            (40.0, 1000.0),
-            Pass,
-            "not more than 2 × stable's 4 %",
-        ),
-        (
-            (8.0, 100.0),
-            (0.0, 1000.0),
-            Fail,
-            "more than 2 × stable's 0 %",
-        ),
+        ((8.0, 100.0), (40.0, 1000.0), Pass, "not more than 2 × stable's 4 %"),
+        ((8.0, 100.0), (0.0, 1000.0), Fail, "more than 2 × stable's 0 %"),
         ((8.0, 100.0), (0.0, 0.0), Watch, "stable had none"),
         ((8.0, 100.0), (0.0, 60.0), Watch, "only 60 of 100 samples"),
-        (
-            (120.0, 100.0),
-            (0.0, 1000.0),
-            Error,
-            "120 bad of 100 events",
-        ),
-        (
-            (8.0, 100.0),
-            (2000.0, 1000.0),
-            Error,
-            "the stable has 2000 bad of 1000",
-        ),
+        ((120.0, 100.0), (0.0, 1000.0), Error, "120 bad of 100 events"),
+        ((8.0, 100.0), (2000.0, 1000.0), Error, "the stable has 2000 bad of 1000"),
     ];
     for (canary, stable, verdict, message) in cases {
-        let given = windows(
-            arm("c", canary.0, canary.1),
-            Some(arm("s", stable.0, stable.1)),
-        );
+        let given = windows(arm("c", canary.0, canary.1), Some(arm("s", stable.0, stable.1)));
         let found = compare("errors", &rule(), &given);
         assert_eq!(found.verdict, verdict, "{canary:?} {stable:?}: {found:?}");
-        assert!(
-            found.message.contains(message),
-            "{canary:?} {stable:?}: {}",
-            found.message
-        );
+        assert!(found.message.contains(message), "{canary:?} {stable:?}: {}", found.message);
     }
 }
 
 #[test]
 fn a_verdict_says_what_was_seen_and_what_is_allowed() {
-    let found = compare(
-        "errors",
-        &rule(),
-        &windows(arm("c", 8.0, 110.0), Some(arm("s", 4.0, 1000.0))),
-    );
+    let found =
+        compare("errors", &rule(), &windows(arm("c", 8.0, 110.0), Some(arm("s", 4.0, 1000.0))));
     assert_eq!(found.metric, "errors");
     assert_eq!(found.observed, "7.27 %");
     assert_eq!(found.limit, "at most 2 × stable's 0.4 % or 1 %");
@@ -135,35 +90,17 @@ fn a_verdict_says_what_was_seen_and_what_is_allowed() {
 
 #[test]
 fn missing_series_are_told_apart() {
-    let no_bad = ArmWindow {
-        bad: vec![],
-        ..arm("c", 0.0, 200.0)
-    };
-    let found = compare(
-        "m",
-        &rule(),
-        &windows(no_bad.clone(), Some(arm("s", 0.0, 200.0))),
-    );
+    let no_bad = ArmWindow { bad: vec![], ..arm("c", 0.0, 200.0) };
+    let found = compare("m", &rule(), &windows(no_bad.clone(), Some(arm("s", 0.0, 200.0))));
     assert_eq!((found.verdict, found.samples), (Verdict::Pass, Some(200)));
 
-    let no_total = ArmWindow {
-        total: vec![],
-        ..arm("c", 1.0, 200.0)
-    };
+    let no_total = ArmWindow { total: vec![], ..arm("c", 1.0, 200.0) };
     let found = compare("m", &rule(), &windows(no_total, Some(arm("s", 0.0, 200.0))));
     assert_eq!(found.verdict, Verdict::NoData, "{found:?}");
 
-    let found = compare(
-        "m",
-        &rule(),
-        &windows(arm("c", 50.0, 200.0), Some(ArmWindow::default())),
-    );
+    let found = compare("m", &rule(), &windows(arm("c", 50.0, 200.0), Some(ArmWindow::default())));
     assert_eq!(found.verdict, Verdict::NoData, "{found:?}");
-    assert!(
-        found.message.contains("stable's total"),
-        "{}",
-        found.message
-    );
+    assert!(found.message.contains("stable's total"), "{}", found.message);
 }
 
 #[test]
@@ -175,18 +112,11 @@ fn old_samples_are_no_data() {
     given.judged_at = at(141);
     let found = compare("m", &rule(), &given);
     assert_eq!(found.verdict, Verdict::NoData);
-    assert_eq!(
-        found.message,
-        "stale: the canary's newest sample is 31 s old, more than 30 s"
-    );
+    assert_eq!(found.message, "stale: the canary's newest sample is 31 s old, more than 30 s");
 
-    let every_second: Vec<_> = (90..=110)
-        .map(|t| (t, 40.0 * f64::from(i32::try_from(t).unwrap())))
-        .collect();
-    given.canary = ArmWindow {
-        bad: vec![],
-        total: vec![series("c", "all", &every_second)],
-    };
+    let every_second: Vec<_> =
+        (90..=110).map(|t| (t, 40.0 * f64::from(i32::try_from(t).unwrap()))).collect();
+    given.canary = ArmWindow { bad: vec![], total: vec![series("c", "all", &every_second)] };
     given.judged_at = at(120);
     assert_eq!(compare("m", &rule(), &given).verdict, Verdict::Pass);
     given.judged_at = at(121);
@@ -214,18 +144,11 @@ fn first_values_count_where_the_birth_is_known() {
         total: vec![series("s", "all", &[(95, 100.0), (110, 300.0)])],
     };
     let found = compare("m", &rule(), &windows(canary.clone(), Some(stable.clone())));
-    assert_eq!(
-        (found.samples, found.verdict),
-        (Some(120), Verdict::Pass),
-        "{found:?}"
-    );
+    assert_eq!((found.samples, found.verdict), (Some(120), Verdict::Pass), "{found:?}");
     assert!(found.message.contains("stable's 10 %"), "{}", found.message);
 
     // Where nobody knows since when the canary counts, its first value is only a base.
-    let unknown = Windows {
-        canary_birth: Birth::Unknown,
-        ..windows(canary, Some(stable))
-    };
+    let unknown = Windows { canary_birth: Birth::Unknown, ..windows(canary, Some(stable)) };
     assert_eq!(compare("m", &rule(), &unknown).samples, Some(60));
 }
 
@@ -235,21 +158,13 @@ fn a_scrape_in_one_answer_only_does_not_count_yet() {
     let mut canary = arm("c", 100.0, 100.0);
     canary.total[0].samples.pop();
     let found = compare("m", &rule(), &windows(canary, Some(arm("s", 0.0, 1000.0))));
-    assert_eq!(
-        (found.verdict, found.samples),
-        (Verdict::Watch, Some(50)),
-        "{found:?}"
-    );
+    assert_eq!((found.verdict, found.samples), (Verdict::Watch, Some(50)), "{found:?}");
 
     // The other way round: total of second 110 without its bad events would look too good.
     let mut canary = arm("c", 100.0, 100.0);
     canary.bad[0].samples.pop();
     let found = compare("m", &rule(), &windows(canary, Some(arm("s", 0.0, 1000.0))));
-    assert_eq!(
-        (found.verdict, found.samples),
-        (Verdict::Watch, Some(50)),
-        "{found:?}"
-    );
+    assert_eq!((found.verdict, found.samples), (Verdict::Watch, Some(50)), "{found:?}");
 }
 
 #[test]
@@ -278,9 +193,7 @@ fn rules_that_cannot_be_compared_are_refused() {
 fn any_series(value: impl Strategy<Value = f64> + Clone) -> impl Strategy<Value = Vec<Series>> {
     let samples = prop::collection::vec((80_i64..112, value), 0..8);
     prop::collection::vec(("[ab]", "[xyz]", samples), 0..4).prop_map(|all| {
-        all.into_iter()
-            .map(|(source, key, samples)| series(&source, &key, &samples))
-            .collect()
+        all.into_iter().map(|(source, key, samples)| series(&source, &key, &samples)).collect()
     })
 }
 

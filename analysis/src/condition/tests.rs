@@ -17,11 +17,7 @@ fn conditions_are_evaluated() {
         ("result.all(x, x < 0.5)", &[0.1, 0.4], true),
         ("result.all(x, x < 0.5)", &[0.1, 0.6], false),
         ("result.exists(x, x > 0.5)", &[0.1, 0.6], true),
-        (
-            "size(result) == 2 && result[1] > result[0]",
-            &[1.0, 2.0],
-            true,
-        ),
+        ("size(result) == 2 && result[1] > result[0]", &[1.0, 2.0], true),
         ("result.filter(x, x > 1.0).size() == 0", &[0.5, 2.0], false),
         ("0.3 > result[0] ? true : false", &[0.1], true),
         ("!(result[0] > 1.0)", &[0.1], true),
@@ -55,23 +51,11 @@ fn what_cannot_be_used_says_why() {
         let error = holds(text, &[0.5]).expect_err(text).to_string();
         assert!(error.contains(expect), "{text}: {error}");
     }
-    let loops = [
-        "result.all(x, result.all(y, x < y))",
-        "result.map(x, [x, x]).size() > 0",
-    ];
+    let loops = ["result.all(x, result.all(y, x < y))", "result.map(x, [x, x]).size() > 0"];
     for text in loops {
-        assert!(
-            matches!(
-                Condition::compile(text),
-                Err(ConditionError::Unsupported(_))
-            ),
-            "{text}"
-        );
+        assert!(matches!(Condition::compile(text), Err(ConditionError::Unsupported(_))), "{text}");
     }
-    assert_eq!(
-        holds("true", &[0.0; 1001]),
-        Err(ConditionError::TooManyValues(1001))
-    );
+    assert_eq!(holds("true", &[0.0; 1001]), Err(ConditionError::TooManyValues(1001)));
     assert_eq!(holds("result.all(x, x < 1.0)", &[0.0; 1000]), Ok(true));
 }
 
@@ -95,14 +79,12 @@ fn the_deepest_condition_spares_the_callers_stack() {
         format!("[{}1] == result", "1, ".repeat(300)),
         format!("{}true", "- ! ".repeat(60)),
     ];
-    let deep = std::thread::Builder::new()
-        .stack_size(512 * 1024)
-        .spawn(move || {
-            for text in texts {
-                // What they give does not matter; that they come back does.
-                drop(holds(&text, &[0.5]));
-            }
-        });
+    let deep = std::thread::Builder::new().stack_size(512 * 1024).spawn(move || {
+        for text in texts {
+            // What they give does not matter; that they come back does.
+            drop(holds(&text, &[0.5]));
+        }
+    });
     deep.expect("a thread").join().expect("no overflow");
 }
 

@@ -2,7 +2,7 @@
 
 use lockflight_crds::{AttemptPhase, Rollout, names};
 
-use super::{ECHO_DEADLINE, unanswered, wait_for};
+use super::{ECHO_DEADLINE, unanswered, unhandled, wait_for};
 use crate::{Exit, Failure, arguments::Abort, session::Session};
 
 /// Value of the pause annotation; only its presence counts.
@@ -12,16 +12,11 @@ const PAUSE_VALUE: &str = "paused with kubectl lockflight";
 /// that has just begun.
 pub(super) async fn abort(session: &Session, abort: &Abort) -> Result<Exit, Failure> {
     let reason = abort.reason.as_str();
-    session
-        .annotate(&abort.name, names::ABORT_ANNOTATION, Some(reason), None)
-        .await?;
+    session.annotate(&abort.name, names::ABORT_ANNOTATION, Some(reason), None).await?;
     eprintln!("aborting rollout {:?}: {reason}", abort.name);
     // The hub first writes down that it has taken the command up, then removes the annotation.
     let taken_up = wait_for(session, &abort.name, ECHO_DEADLINE, |rollout| {
-        let handled = rollout
-            .status
-            .as_ref()
-            .and_then(|s| s.handled.abort.as_ref());
+        let handled = rollout.status.as_ref().and_then(|s| s.handled.abort.as_ref());
         let is_handled = handled.is_some_and(|handled| handled.value == reason);
         let is_removed = annotation(rollout, names::ABORT_ANNOTATION).is_none();
         (is_handled || is_removed).then(|| consequence(rollout))
@@ -35,10 +30,7 @@ pub(super) async fn abort(session: &Session, abort: &Abort) -> Result<Exit, Fail
 }
 
 fn consequence(rollout: &Rollout) -> String {
-    let attempt = rollout
-        .status
-        .as_ref()
-        .and_then(|status| status.attempt.as_ref());
+    let attempt = rollout.status.as_ref().and_then(|status| status.attempt.as_ref());
     match attempt.map(|attempt| (attempt.phase, attempt.number)) {
         Some((AttemptPhase::Aborting, number)) => format!("attempt {number} goes back"),
         Some((AttemptPhase::Aborted, number)) => format!("attempt {number} is back"),
@@ -52,17 +44,13 @@ fn consequence(rollout: &Rollout) -> String {
 }
 
 pub(super) async fn pause(session: &Session, name: &str) -> Result<Exit, Failure> {
-    session
-        .annotate(name, names::PAUSE_ANNOTATION, Some(PAUSE_VALUE), None)
-        .await?;
+    session.annotate(name, names::PAUSE_ANNOTATION, Some(PAUSE_VALUE), None).await?;
     eprintln!("rollout {name:?} is paused: nothing moves forward; it can still go back");
     Ok(Exit::Ok)
 }
 
 pub(super) async fn resume(session: &Session, name: &str) -> Result<Exit, Failure> {
-    session
-        .annotate(name, names::PAUSE_ANNOTATION, None, None)
-        .await?;
+    session.annotate(name, names::PAUSE_ANNOTATION, None, None).await?;
     eprintln!("rollout {name:?} may move again");
     Ok(Exit::Ok)
 }
@@ -70,11 +58,8 @@ pub(super) async fn resume(session: &Session, name: &str) -> Result<Exit, Failur
 /// Names the attempt: a retry that arrives late must not retry another one.
 pub(super) async fn retry(session: &Session, name: &str) -> Result<Exit, Failure> {
     let rollout = session.get(name).await?;
-    let attempt = rollout
-        .status
-        .as_ref()
-        .and_then(|status| status.attempt.as_ref());
-    let number = match attempt {
+    let status = rollout.status.as_ref();
+    let number = match status.and_then(|status| status.attempt.as_ref()) {
         Some(attempt) if attempt.phase == AttemptPhase::Aborted => attempt.number,
         Some(attempt) => {
             return Err(Failure::State(format!(
@@ -83,15 +68,12 @@ pub(super) async fn retry(session: &Session, name: &str) -> Result<Exit, Failure
             )));
         }
         None => {
-            return Err(Failure::State(format!(
-                "rollout {name:?} has had no attempt yet"
-            )));
+            return Err(Failure::State(format!("rollout {name:?} has had no attempt yet")));
         }
     };
-    let value = number.to_string();
-    session
-        .annotate(name, names::RETRY_ANNOTATION, Some(&value), None)
-        .await?;
+    let handled = status.and_then(|status| status.handled.retry.as_deref());
+    let value = unhandled(number.to_string(), handled, ' ');
+    session.annotate(name, names::RETRY_ANNOTATION, Some(&value), None).await?;
     eprintln!("trying again what attempt {number} tried");
     let echoed = wait_for(session, name, ECHO_DEADLINE, |rollout| {
         let status = rollout.status.as_ref()?;

@@ -12,9 +12,7 @@ use crate::{
 };
 
 pub(super) async fn run(session: &Session, list: &List) -> Result<Exit, Failure> {
-    let rollouts = session
-        .list(list.all_namespaces, list.selector.as_deref())
-        .await?;
+    let rollouts = session.list(list.all_namespaces, list.selector.as_deref()).await?;
     let views: Vec<RolloutView> = rollouts.iter().map(RolloutView::from).collect();
     match list.output {
         Some(ListOutput::Json) => {
@@ -28,11 +26,7 @@ pub(super) async fn run(session: &Session, list: &List) -> Result<Exit, Failure>
             say(&views.iter().map(name).collect::<String>())?;
         }
         Some(ListOutput::Wide) | None if views.is_empty() => {
-            let place = if list.all_namespaces {
-                "any namespace"
-            } else {
-                &session.namespace
-            };
+            let place = if list.all_namespaces { "any namespace" } else { &session.namespace };
             eprintln!("found no rollouts in {place}");
         }
         Some(ListOutput::Wide) => say(&table(&views, list.all_namespaces, true, Utc::now()))?,
@@ -44,18 +38,9 @@ pub(super) async fn run(session: &Session, list: &List) -> Result<Exit, Failure>
 /// The columns of `kubectl get`, and more when wide.
 fn table(views: &[RolloutView], with_namespace: bool, wide: bool, now: DateTime<Utc>) -> String {
     let mut rows = vec![
-        [
-            "NAMESPACE",
-            "NAME",
-            "STATE",
-            "WAVE",
-            "CLUSTERS",
-            "WEIGHT",
-            "REVISION",
-            "AGE",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        ["NAMESPACE", "NAME", "STATE", "WAVE", "CLUSTERS", "WEIGHT", "REVISION", "AGE"]
+            .map(str::to_owned)
+            .to_vec(),
     ];
     if wide {
         rows[0].extend(["WAITING", "MESSAGE"].map(str::to_owned));
@@ -81,13 +66,9 @@ fn row(view: &RolloutView, wide: bool, now: DateTime<Utc>) -> Vec<String> {
         } else {
             format!("{}/{}", counts.promoted, counts.total)
         },
-        view.weight
-            .map(|weight| format!("{weight}%"))
-            .unwrap_or_default(),
+        view.weight.map(|weight| format!("{weight}%")).unwrap_or_default(),
         view.revision.clone().unwrap_or_default(),
-        view.created_at
-            .map(|created| span(now - created))
-            .unwrap_or_default(),
+        view.created_at.map(|created| span(now - created)).unwrap_or_default(),
     ];
     if wide {
         let mut reasons: Vec<&str> = view.waiting.iter().map(|w| w.reason.as_str()).collect();
@@ -102,9 +83,7 @@ fn row(view: &RolloutView, wide: bool, now: DateTime<Utc>) -> Vec<String> {
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| width(column).unwrap_or(0))
-        .collect();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| {
             let cell = if cell.is_empty() { "-" } else { cell };
@@ -134,9 +113,6 @@ shop        search     Pending            -          -          -        -      
         assert_eq!(table(&views, true, false, testing::now()), expected);
         let wide = table(&views, false, true, testing::now());
         assert!(wide.starts_with("NAME       STATE"), "{wide}");
-        assert!(
-            wide.contains("AwaitingApproval   the rollout is AwaitingApproval\n"),
-            "{wide}"
-        );
+        assert!(wide.contains("AwaitingApproval   the rollout is AwaitingApproval\n"), "{wide}");
     }
 }

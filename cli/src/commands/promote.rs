@@ -4,33 +4,52 @@ use std::collections::BTreeSet;
 
 use lockflight_crds::{Rollout, WaitingStatus, names};
 
-use super::{ECHO_DEADLINE, unanswered, wait_for};
+use super::{ECHO_DEADLINE, unanswered, unhandled, wait_for};
 use crate::{Exit, Failure, arguments::Promote, session::Session};
 
 /// Tries against other writers of the same object; the hub writes only on transitions.
 const TRIES: usize = 5;
-/// Longest value that the hub echoes in the status.
-const VALUE_LENGTH_MAX: usize = 4096;
+/// Tokens that the hub reads from one value of the annotation.
+const TOKENS_MAX: usize = 64;
 
 pub(super) async fn run(session: &Session, promote: &Promote) -> Result<Exit, Failure> {
-    for _ in 0..TRIES {
-        let rollout = session.get(&promote.name).await?;
-        let gates = choose(&rollout, promote)?;
-        let value = value(&rollout, &gates)?;
-        let version = rollout.metadata.resource_version.as_deref();
-        let annotation = names::PROMOTE_ANNOTATION;
-        let written = session
-            .annotate(&promote.name, annotation, Some(&value), version)
-            .await?
-            .is_some();
-        if written {
-            return confirm(session, promote, &gates, &value).await;
+    let rollout = session.get(&promote.name).await?;
+    let gates = choose(&rollout, promote)?;
+    for batch in gates.chunks(TOKENS_MAX) {
+        let value = write(session, &promote.name, batch).await?;
+        for gate in batch {
+            eprintln!("approving {}  (token {})", gate.describe(), gate.token);
+        }
+        if !is_echoed(session, &promote.name, &value).await? {
+            return Ok(unanswered());
         }
     }
-    Err(Failure::State(format!(
-        "rollout {:?} changes too fast to be annotated; try again",
-        promote.name
-    )))
+    eprintln!("the hub has taken it up");
+    Ok(Exit::Ok)
+}
+
+/// Sets the annotation to these gates' tokens; returns what it says now.
+async fn write(session: &Session, name: &str, gates: &[Gate]) -> Result<String, Failure> {
+    for _ in 0..TRIES {
+        let rollout = session.get(name).await?;
+        let value = value(&rollout, gates)?;
+        let version = rollout.metadata.resource_version.as_deref();
+        let annotation = names::PROMOTE_ANNOTATION;
+        if session.annotate(name, annotation, Some(&value), version).await?.is_some() {
+            return Ok(value);
+        }
+    }
+    Err(Failure::State(format!("rollout {name:?} changes too fast to be annotated; try again")))
+}
+
+async fn is_echoed(session: &Session, name: &str, value: &str) -> Result<bool, Failure> {
+    let echoed = wait_for(session, name, ECHO_DEADLINE, |rollout| {
+        let handled = rollout.status.as_ref()?.handled.promote.as_ref()?;
+        // Another person may have added tokens to ours meanwhile.
+        let is_added_to = handled.strip_prefix(value).is_some_and(|rest| rest.starts_with(','));
+        (handled == value || is_added_to).then_some(())
+    });
+    Ok(echoed.await?.is_some())
 }
 
 /// A gate that waits.
@@ -58,15 +77,8 @@ impl Gate {
 
 /// The gates that are meant. What was not said for sure is refused, with the choices.
 fn choose(rollout: &Rollout, promote: &Promote) -> Result<Vec<Gate>, Failure> {
-    let waiting = rollout
-        .status
-        .as_ref()
-        .map(|status| status.waiting.as_slice());
-    let open: Vec<Gate> = waiting
-        .unwrap_or_default()
-        .iter()
-        .filter_map(Gate::of)
-        .collect();
+    let waiting = rollout.status.as_ref().map(|status| status.waiting.as_slice());
+    let open: Vec<Gate> = waiting.unwrap_or_default().iter().filter_map(Gate::of).collect();
     let is_meant = |gate: &&Gate| match (&promote.cluster, &promote.token) {
         (Some(cluster), _) => gate.cluster.as_ref() == Some(cluster),
         (None, Some(token)) => gate.token == *token,
@@ -77,27 +89,21 @@ fn choose(rollout: &Rollout, promote: &Promote) -> Result<Vec<Gate>, Failure> {
     let is_said = promote.all || promote.cluster.is_some() || promote.token.is_some();
     if open.is_empty() {
         let name = &promote.name;
-        return Err(Failure::State(format!(
-            "no gate of rollout {name:?} waits for an approval"
-        )));
+        return Err(Failure::State(format!("no gate of rollout {name:?} waits for an approval")));
     }
     if chosen.is_empty() {
-        return Err(Failure::Gates(format!(
-            "no such gate waits; {}",
-            choices(promote, &open)
-        )));
+        return Err(Failure::Gates(format!("no such gate waits; {}", choices(promote, &open))));
     }
     if tokens.len() > 1 && !is_said {
         return Err(Failure::Gates(choices(promote, &open)));
     }
-    Ok(chosen)
+    let mut seen = BTreeSet::new();
+    Ok(chosen.iter().filter(|gate| seen.insert(&gate.token)).cloned().collect())
 }
 
 fn choices(promote: &Promote, open: &[Gate]) -> String {
-    let lines: Vec<String> = open
-        .iter()
-        .map(|gate| format!("  --token {}  {}", gate.token, gate.describe()))
-        .collect();
+    let lines: Vec<String> =
+        open.iter().map(|gate| format!("  --token {}  {}", gate.token, gate.describe())).collect();
     let name = &promote.name;
     format!(
         "{} gates of rollout {name:?} wait; say which with --token, --cluster or --all:\n{}",
@@ -106,59 +112,23 @@ fn choices(promote: &Promote, open: &[Gate]) -> String {
     )
 }
 
-/// The annotation's value: these tokens, and those that another person has just set and that
+/// The annotation's value: these tokens, after those that another person has just set and that
 /// the hub has not yet seen.
 fn value(rollout: &Rollout, gates: &[Gate]) -> Result<String, Failure> {
     let annotations = rollout.metadata.annotations.as_ref();
     let standing = annotations.and_then(|all| all.get(names::PROMOTE_ANNOTATION));
-    let handled = rollout
-        .status
-        .as_ref()
-        .and_then(|status| status.handled.promote.as_ref());
+    let handled = rollout.status.as_ref().and_then(|status| status.handled.promote.as_ref());
     let mut tokens: Vec<&str> = Vec::new();
     if standing != handled {
-        tokens.extend(
-            standing
-                .iter()
-                .flat_map(|value| value.split(','))
-                .map(str::trim),
-        );
+        tokens.extend(standing.iter().flat_map(|value| value.split(',')).map(str::trim));
     }
     tokens.extend(gates.iter().map(|gate| gate.token.as_str()));
     let mut seen = BTreeSet::new();
     tokens.retain(|token| !token.is_empty() && seen.insert(*token));
-    let value = tokens.join(",");
-    if value.len() > VALUE_LENGTH_MAX {
-        return Err(Failure::Gates(format!(
-            "{} tokens do not fit into one annotation; approve cluster by cluster with --cluster",
-            tokens.len()
-        )));
+    if tokens.len() > TOKENS_MAX {
+        return Err(Failure::State(
+            "the hub has yet to take up what somebody else has just approved; try again".to_owned(),
+        ));
     }
-    Ok(value)
-}
-
-async fn confirm(
-    session: &Session,
-    promote: &Promote,
-    gates: &[Gate],
-    value: &str,
-) -> Result<Exit, Failure> {
-    for gate in gates {
-        eprintln!("approving {}  (token {})", gate.describe(), gate.token);
-    }
-    let echoed = wait_for(session, &promote.name, ECHO_DEADLINE, |rollout| {
-        let handled = rollout.status.as_ref()?.handled.promote.as_ref()?;
-        // Another person may have added tokens to ours meanwhile.
-        let handled: BTreeSet<&str> = handled.split(',').map(str::trim).collect();
-        value
-            .split(',')
-            .all(|token| handled.contains(token))
-            .then_some(())
-    })
-    .await?;
-    if echoed.is_none() {
-        return Ok(unanswered());
-    }
-    eprintln!("the hub has taken it up");
-    Ok(Exit::Ok)
+    Ok(unhandled(tokens.join(","), handled.map(String::as_str), ','))
 }

@@ -42,11 +42,7 @@ impl Screen {
             rows => format!("\r\u{1b}[{rows}A"),
         };
         self.rows = lines.len();
-        write!(
-            out,
-            "{up}{CLEAR_BELOW}{WRAP_OFF}{}\n{WRAP_ON}",
-            lines.join("\n")
-        )?;
+        write!(out, "{up}{CLEAR_BELOW}{WRAP_OFF}{}\n{WRAP_ON}", lines.join("\n"))?;
         out.flush()
     }
 }
@@ -82,10 +78,7 @@ mod tests {
         let mut screen = Screen::default();
         let mut out = Vec::new();
         screen.draw(&mut out, "a\nb\nc\n", Some(24)).unwrap();
-        assert_eq!(
-            String::from_utf8_lossy(&out),
-            "\r\u{1b}[J\u{1b}[?7la\nb\nc\n\u{1b}[?7h"
-        );
+        assert_eq!(String::from_utf8_lossy(&out), "\r\u{1b}[J\u{1b}[?7la\nb\nc\n\u{1b}[?7h");
         out.clear();
         screen.draw(&mut out, "a\nb\nc\nd\n", Some(4)).unwrap();
         let drawn = "\r\u{1b}[3A\u{1b}[J\u{1b}[?7la\nb\n(2 more lines)\n\u{1b}[?7h";
@@ -96,10 +89,8 @@ mod tests {
     fn appends_only_what_changed() {
         let mut log = Log::default();
         let mut out = Vec::new();
-        log.append(&mut out, "head\nfive\n", DateTime::UNIX_EPOCH)
-            .unwrap();
-        log.append(&mut out, "head\nten\n", DateTime::UNIX_EPOCH)
-            .unwrap();
+        log.append(&mut out, "head\nfive\n", DateTime::UNIX_EPOCH).unwrap();
+        log.append(&mut out, "head\nten\n", DateTime::UNIX_EPOCH).unwrap();
         let text = String::from_utf8_lossy(&out).replace("00:00:00Z ", "");
         assert_eq!(text, "head\nfive\nten\n");
     }

@@ -27,11 +27,7 @@ pub(super) async fn run(session: &Session, status: &Status) -> Result<Exit, Fail
         let view = RolloutView::from(rollout);
         let changed = last.as_ref().map(line) != Some(line(&view));
         if changed && is_text {
-            written = say(&format!(
-                "{} {}\n",
-                Utc::now().format("%H:%M:%SZ"),
-                line(&view)
-            ));
+            written = say(&format!("{} {}\n", Utc::now().format("%H:%M:%SZ"), line(&view)));
         }
         let exit = ends(view.outcome, until);
         last = Some(view);
@@ -70,10 +66,7 @@ fn line(view: &RolloutView) -> String {
     let mut parts = vec![view.state.clone()];
     parts.extend(view.wave.as_ref().map(|wave| format!("wave {wave}")));
     if view.clusters.total > 0 {
-        parts.push(format!(
-            "{}/{} clusters",
-            view.clusters.promoted, view.clusters.total
-        ));
+        parts.push(format!("{}/{} clusters", view.clusters.promoted, view.clusters.total));
     }
     if view.outcome != Outcome::Completed {
         parts.extend(view.weight.map(|weight| format!("{weight} %")));
@@ -82,15 +75,13 @@ fn line(view: &RolloutView) -> String {
         Some(abort) if view.outcome == Outcome::Aborted => Some(&abort.message),
         _ => view.message.as_ref(),
     };
-    format!(
-        "{}: {}",
-        parts.join(", "),
-        message.map_or("", String::as_str)
-    )
+    format!("{}: {}", parts.join(", "), message.map_or("", String::as_str))
 }
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
     use super::*;
     use crate::testing;
 
@@ -118,13 +109,19 @@ mod tests {
         assert_eq!(outcome(testing::awaiting_approval()), Outcome::Waiting);
         assert_eq!(outcome(testing::aborted()), Outcome::Aborted);
         assert_eq!(outcome(testing::completed()), Outcome::Completed);
+        let mut invalid = testing::aborted();
+        let conditions = &mut invalid.status.as_mut().unwrap().conditions;
+        conditions[0].reason = "InvalidSpec".to_owned();
+        let stalled = Condition {
+            type_: "Stalled".to_owned(),
+            status: "True".to_owned(),
+            ..conditions[0].clone()
+        };
+        conditions.push(stalled);
+        assert_eq!(outcome(invalid), Outcome::Stalled);
         let mut stale = testing::completed();
         stale.metadata.generation = Some(5);
-        assert_eq!(
-            outcome(stale),
-            Outcome::Moving,
-            "a status of an older spec says nothing"
-        );
+        assert_eq!(outcome(stale), Outcome::Moving, "a status of an older spec says nothing");
     }
 
     #[test]

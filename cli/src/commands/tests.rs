@@ -61,11 +61,7 @@ impl Hub {
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let mut state = self.state.lock().unwrap();
-        let asked = Asked {
-            method: parts.method.clone(),
-            query: query.clone(),
-            body,
-        };
+        let asked = Asked { method: parts.method.clone(), query: query.clone(), body };
         if parts.method == Method::PATCH {
             let mut conflicts = self.conflicts.lock().unwrap();
             if *conflicts > 0 {
@@ -100,10 +96,7 @@ fn handle(rollout: &mut Rollout, patch: &Value) {
 }
 
 fn answer(code: u16, body: &Value) -> Response<Body> {
-    Response::builder()
-        .status(code)
-        .body(Body::from(body.to_string().into_bytes()))
-        .unwrap()
+    Response::builder().status(code).body(Body::from(body.to_string().into_bytes())).unwrap()
 }
 
 fn failure(code: u16, message: &str) -> Response<Body> {
@@ -128,19 +121,13 @@ fn gates(cluster: Option<&str>, token: Option<&str>, all: bool) -> Promote {
 
 fn annotated(asked: &[Asked], annotation: &str) -> Vec<Value> {
     let patches = asked.iter().filter(|asked| asked.method == Method::PATCH);
-    patches
-        .map(|patch| patch.body["metadata"]["annotations"][annotation].clone())
-        .collect()
+    patches.map(|patch| patch.body["metadata"]["annotations"][annotation].clone()).collect()
 }
 
 #[tokio::test]
 async fn get_is_one_request() {
     let hub = Hub::with(testing::progressing());
-    let get = Get {
-        name: "checkout".to_owned(),
-        watch: false,
-        output: GetOutput::Tree,
-    };
+    let get = Get { name: "checkout".to_owned(), watch: false, output: GetOutput::Tree };
     assert_eq!(get::run(&hub.session(), &get).await.unwrap(), Exit::Ok);
     assert_eq!(hub.asked().len(), 1);
 }
@@ -148,17 +135,12 @@ async fn get_is_one_request() {
 #[tokio::test]
 async fn promote_refuses_to_guess_and_writes_nothing() {
     let hub = Hub::with(testing::awaiting_approval());
-    let failure = promote::run(&hub.session(), &gates(None, None, false))
-        .await
-        .unwrap_err();
+    let failure = promote::run(&hub.session(), &gates(None, None, false)).await.unwrap_err();
     assert!(matches!(&failure, Failure::Gates(text) if text.contains("--token 3-rest-9f2c")));
     assert_eq!(failure.exit(), Exit::Usage);
     let stale = gates(None, Some("2-rest-0000"), false);
     assert!(promote::run(&hub.session(), &stale).await.is_err());
-    assert_eq!(
-        annotated(&hub.asked(), "lockflight.dev/promote"),
-        Vec::<Value>::new()
-    );
+    assert_eq!(annotated(&hub.asked(), "lockflight.dev/promote"), Vec::<Value>::new());
 }
 
 #[tokio::test]
@@ -170,24 +152,10 @@ async fn promote_sends_exactly_the_tokens_that_are_meant() {
     ];
     for (promote, value) in table {
         let hub = Hub::with(testing::awaiting_approval());
-        assert_eq!(
-            promote::run(&hub.session(), &promote).await.unwrap(),
-            Exit::Ok
-        );
-        assert_eq!(
-            annotated(&hub.asked(), "lockflight.dev/promote"),
-            [json!(value)]
-        );
-        let patch = hub
-            .asked()
-            .into_iter()
-            .find(|asked| asked.method == Method::PATCH)
-            .unwrap();
-        assert!(
-            patch.query.contains("fieldManager=kubectl-lockflight"),
-            "{}",
-            patch.query
-        );
+        assert_eq!(promote::run(&hub.session(), &promote).await.unwrap(), Exit::Ok);
+        assert_eq!(annotated(&hub.asked(), "lockflight.dev/promote"), [json!(value)]);
+        let patch = hub.asked().into_iter().find(|asked| asked.method == Method::PATCH).unwrap();
+        assert!(patch.query.contains("fieldManager=kubectl-lockflight"), "{}", patch.query);
         assert_eq!(patch.body["metadata"]["resourceVersion"], json!("70"));
     }
 }
@@ -196,9 +164,7 @@ async fn promote_sends_exactly_the_tokens_that_are_meant() {
 async fn promote_reads_again_when_another_writer_was_faster() {
     let hub = Hub::with(testing::awaiting_approval());
     *hub.conflicts.lock().unwrap() = 2;
-    let exit = promote::run(&hub.session(), &gates(None, None, true))
-        .await
-        .unwrap();
+    let exit = promote::run(&hub.session(), &gates(None, None, true)).await.unwrap();
     assert_eq!(exit, Exit::Ok);
     assert_eq!(annotated(&hub.asked(), "lockflight.dev/promote").len(), 3);
 }
@@ -206,60 +172,66 @@ async fn promote_reads_again_when_another_writer_was_faster() {
 #[tokio::test]
 async fn promote_keeps_what_another_person_has_just_approved() {
     let mut rollout = testing::awaiting_approval();
-    let standing = (
-        "lockflight.dev/promote".to_owned(),
-        "3-other-1111".to_owned(),
-    );
+    let standing = ("lockflight.dev/promote".to_owned(), "3-other-1111".to_owned());
     rollout.metadata.annotations = Some([standing].into());
     let hub = Hub::with(rollout);
     let exit = promote::run(&hub.session(), &gates(None, Some("3-rest-9f2c"), false)).await;
     assert_eq!(exit.unwrap(), Exit::Ok);
     let expected = json!("3-other-1111,3-rest-9f2c");
-    assert_eq!(
-        annotated(&hub.asked(), "lockflight.dev/promote"),
-        [expected]
-    );
+    assert_eq!(annotated(&hub.asked(), "lockflight.dev/promote"), [expected]);
+}
+
+#[tokio::test]
+async fn promote_sends_many_gates_in_parts_that_the_hub_reads() {
+    let mut rollout = testing::awaiting_approval();
+    let waiting = &mut rollout.status.as_mut().unwrap().waiting;
+    let gate = waiting[1].clone();
+    waiting.extend((0..98).map(|number| lockflight_crds::WaitingStatus {
+        token: Some(format!("token-{number}")),
+        ..gate.clone()
+    }));
+    let hub = Hub::with(rollout);
+    let exit = promote::run(&hub.session(), &gates(None, None, true)).await.unwrap();
+    assert_eq!(exit, Exit::Ok);
+    let values = annotated(&hub.asked(), "lockflight.dev/promote");
+    let counts: Vec<_> = values.iter().map(|v| v.as_str().unwrap().split(',').count()).collect();
+    assert_eq!(counts, [64, 36]);
+}
+
+#[tokio::test]
+async fn what_the_hub_has_seen_before_is_sent_as_something_new() {
+    let mut rollout = testing::aborted();
+    rollout.status.as_mut().unwrap().handled.retry = Some("3".to_owned());
+    let hub = Hub::with(rollout);
+    assert_eq!(annotate::retry(&hub.session(), "checkout").await.unwrap(), Exit::Ok);
+    assert_eq!(annotated(&hub.asked(), "lockflight.dev/retry"), [json!("3 ")]);
+    let mut rollout = testing::awaiting_approval();
+    rollout.status.as_mut().unwrap().handled.promote = Some("3-rest-9f2c".to_owned());
+    let hub = Hub::with(rollout);
+    let promote = gates(None, Some("3-rest-9f2c"), false);
+    assert_eq!(promote::run(&hub.session(), &promote).await.unwrap(), Exit::Ok);
+    assert_eq!(annotated(&hub.asked(), "lockflight.dev/promote"), [json!("3-rest-9f2c,")]);
 }
 
 #[tokio::test]
 async fn abort_is_sent_whatever_the_state_looks_like() {
     for rollout in [testing::progressing(), testing::completed()] {
         let hub = Hub::with(rollout);
-        let abort = Abort {
-            name: "checkout".to_owned(),
-            reason: "latency".to_owned(),
-        };
-        assert_eq!(
-            annotate::abort(&hub.session(), &abort).await.unwrap(),
-            Exit::Ok
-        );
-        assert_eq!(
-            annotated(&hub.asked(), "lockflight.dev/abort"),
-            [json!("latency")]
-        );
+        let abort = Abort { name: "checkout".to_owned(), reason: "latency".to_owned() };
+        assert_eq!(annotate::abort(&hub.session(), &abort).await.unwrap(), Exit::Ok);
+        assert_eq!(annotated(&hub.asked(), "lockflight.dev/abort"), [json!("latency")]);
     }
 }
 
 #[tokio::test]
 async fn retry_names_the_attempt_and_needs_an_aborted_one() {
     let hub = Hub::with(testing::aborted());
-    assert_eq!(
-        annotate::retry(&hub.session(), "checkout").await.unwrap(),
-        Exit::Ok
-    );
-    assert_eq!(
-        annotated(&hub.asked(), "lockflight.dev/retry"),
-        [json!("3")]
-    );
+    assert_eq!(annotate::retry(&hub.session(), "checkout").await.unwrap(), Exit::Ok);
+    assert_eq!(annotated(&hub.asked(), "lockflight.dev/retry"), [json!("3")]);
     let hub = Hub::with(testing::progressing());
-    let failure = annotate::retry(&hub.session(), "checkout")
-        .await
-        .unwrap_err();
+    let failure = annotate::retry(&hub.session(), "checkout").await.unwrap_err();
     assert!(failure.to_string().contains("attempt 3"), "{failure}");
-    assert_eq!(
-        annotated(&hub.asked(), "lockflight.dev/retry"),
-        Vec::<Value>::new()
-    );
+    assert_eq!(annotated(&hub.asked(), "lockflight.dev/retry"), Vec::<Value>::new());
 }
 
 #[tokio::test]
@@ -268,16 +240,10 @@ async fn pause_and_resume_set_and_remove() {
     annotate::pause(&hub.session(), "checkout").await.unwrap();
     annotate::resume(&hub.session(), "checkout").await.unwrap();
     let values = annotated(&hub.asked(), "lockflight.dev/pause");
-    assert_eq!(
-        values,
-        [json!("paused with kubectl lockflight"), Value::Null]
-    );
+    assert_eq!(values, [json!("paused with kubectl lockflight"), Value::Null]);
     let resume = &hub.asked()[1].body;
     let annotations = resume["metadata"]["annotations"].as_object().unwrap();
-    assert!(
-        annotations.contains_key("lockflight.dev/pause"),
-        "null removes: {resume}"
-    );
+    assert!(annotations.contains_key("lockflight.dev/pause"), "null removes: {resume}");
 }
 
 #[tokio::test]
@@ -299,10 +265,6 @@ async fn status_answers_by_its_exit_code() {
             timeout: std::time::Duration::from_millis(50),
             output: None,
         };
-        assert_eq!(
-            status::run(&hub.session(), &status).await.unwrap(),
-            exit,
-            "{until:?}"
-        );
+        assert_eq!(status::run(&hub.session(), &status).await.unwrap(), exit, "{until:?}");
     }
 }

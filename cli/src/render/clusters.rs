@@ -17,25 +17,16 @@ pub(super) fn shows(view: &RolloutView, wait: &WaitView) -> bool {
     let Some(name) = &wait.cluster else {
         return false;
     };
-    view.waves
-        .iter()
-        .flat_map(|wave| &wave.clusters)
-        .any(|cluster| cluster.name == *name)
+    view.waves.iter().flat_map(|wave| &wave.clusters).any(|cluster| cluster.name == *name)
 }
 
 pub(super) fn waves(text: &mut String, view: &RolloutView, pen: &Pen) {
     let glyphs = pen.glyphs();
     for (index, wave) in view.waves.iter().enumerate() {
         let is_last = index + 1 == view.waves.len();
-        let (branch, below) = if is_last {
-            (glyphs.last, glyphs.gap)
-        } else {
-            (glyphs.fork, glyphs.pass)
-        };
-        line(
-            text,
-            &format!("{branch}{}", title(wave, index + 1, view, pen)),
-        );
+        let (branch, below) =
+            if is_last { (glyphs.last, glyphs.gap) } else { (glyphs.fork, glyphs.pass) };
+        line(text, &format!("{branch}{}", title(wave, index + 1, view, pen)));
         members(text, view, wave, below, pen);
     }
 }
@@ -43,10 +34,7 @@ pub(super) fn waves(text: &mut String, view: &RolloutView, pen: &Pen) {
 fn title(wave: &WaveView, number: usize, view: &RolloutView, pen: &Pen) -> String {
     let glyphs = pen.glyphs();
     let goes_back = view.attempt.as_ref().is_some_and(|attempt| {
-        matches!(
-            attempt.phase,
-            AttemptPhase::Aborting | AttemptPhase::Aborted
-        )
+        matches!(attempt.phase, AttemptPhase::Aborting | AttemptPhase::Aborted)
     });
     let (paint, glyph, word) = match wave.phase {
         WavePhase::Waiting => (Paint::Faint, glyphs.pending, "Waiting"),
@@ -57,10 +45,7 @@ fn title(wave: &WaveView, number: usize, view: &RolloutView, pen: &Pen) -> Strin
     };
     let count = |phase| wave.clusters.iter().filter(|c| c.phase == phase).count();
     let all = wave.clusters.len();
-    let mut parts = vec![format!(
-        "{}/{all} clusters promoted",
-        count(MemberPhase::Promoted)
-    )];
+    let mut parts = vec![format!("{}/{all} clusters promoted", count(MemberPhase::Promoted))];
     if goes_back {
         parts.push(format!("{} back", count(MemberPhase::RolledBack)));
     } else {
@@ -78,54 +63,32 @@ fn title(wave: &WaveView, number: usize, view: &RolloutView, pen: &Pen) -> Strin
     }
     let state = pen.paint(paint, &format!("{glyph} {word:<8}"));
     let name = pen.paint(Paint::Strong, &wave.name);
-    format!(
-        "wave {number}/{} {name}  {state} {}",
-        view.waves.len(),
-        parts.join(", ")
-    )
+    format!("wave {number}/{} {name}  {state} {}", view.waves.len(), parts.join(", "))
 }
 
 fn members(text: &mut String, view: &RolloutView, wave: &WaveView, below: &str, pen: &Pen) {
     let glyphs = pen.glyphs();
     let waits_of = |cluster: &ClusterView| -> Vec<&WaitView> {
-        view.waiting
-            .iter()
-            .filter(|w| w.cluster.as_ref() == Some(&cluster.name))
-            .collect()
+        view.waiting.iter().filter(|w| w.cluster.as_ref() == Some(&cluster.name)).collect()
     };
     let is_quiet = |cluster: &&ClusterView| quiet(cluster) && waits_of(cluster).is_empty();
     let folded = wave.clusters.len() > QUIET_LINES_MAX;
-    let shown: Vec<&ClusterView> = wave
-        .clusters
-        .iter()
-        .filter(|cluster| !folded || !is_quiet(cluster))
-        .collect();
+    let shown: Vec<&ClusterView> =
+        wave.clusters.iter().filter(|cluster| !folded || !is_quiet(cluster)).collect();
     let hidden = wave.clusters.len() - shown.len();
-    let width = shown
-        .iter()
-        .map(|cluster| cluster.name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = shown.iter().map(|cluster| cluster.name.chars().count()).max().unwrap_or(0);
     for (index, cluster) in shown.iter().enumerate() {
         let is_last = index + 1 == shown.len() && hidden == 0;
-        let (branch, under) = if is_last {
-            (glyphs.last, glyphs.gap)
-        } else {
-            (glyphs.fork, glyphs.pass)
-        };
-        line(
-            text,
-            &format!("{below}{branch}{}", summary(cluster, width, pen)),
-        );
+        let (branch, under) =
+            if is_last { (glyphs.last, glyphs.gap) } else { (glyphs.fork, glyphs.pass) };
+        line(text, &format!("{below}{branch}{}", summary(cluster, width, pen)));
         for detail in details(cluster, &waits_of(cluster), pen) {
             line(text, &format!("{below}{under}  {detail}"));
         }
     }
     if hidden > 0 {
-        let promoted = wave
-            .clusters
-            .iter()
-            .filter(|c| is_quiet(c) && c.phase == MemberPhase::Promoted);
+        let promoted =
+            wave.clusters.iter().filter(|c| is_quiet(c) && c.phase == MemberPhase::Promoted);
         let promoted = promoted.count();
         let rest = hidden - promoted;
         let counts = [(promoted, "promoted"), (rest, "not moving")]
@@ -134,19 +97,14 @@ fn members(text: &mut String, view: &RolloutView, wave: &WaveView, below: &str, 
             .map(|(count, word)| format!("{count} {word}"))
             .collect::<Vec<_>>();
         let rest = pen.paint(Paint::Faint, &counts.join(", "));
-        line(
-            text,
-            &format!("{below}{}{} {rest}", glyphs.last, glyphs.wait),
-        );
+        line(text, &format!("{below}{}{} {rest}", glyphs.last, glyphs.wait));
     }
 }
 
 /// Whether there is nothing to tell of a cluster.
 fn quiet(cluster: &ClusterView) -> bool {
-    matches!(
-        cluster.phase,
-        MemberPhase::Pending | MemberPhase::Promoted | MemberPhase::RolledBack
-    ) && cluster.unreachable_since.is_none()
+    matches!(cluster.phase, MemberPhase::Pending | MemberPhase::Promoted | MemberPhase::RolledBack)
+        && cluster.unreachable_since.is_none()
         && cluster.problem.is_none()
         && !cluster.owed_rollback
 }
@@ -174,10 +132,7 @@ fn summary(cluster: &ClusterView, width: usize, pen: &Pen) -> String {
     if serves_traffic(cluster) {
         parts.push(share(cluster, pen));
     }
-    if !matches!(
-        cluster.phase,
-        MemberPhase::Pending | MemberPhase::RolledBack
-    ) {
+    if !matches!(cluster.phase, MemberPhase::Pending | MemberPhase::RolledBack) {
         parts.push(format!("{} ready", cluster.ready_pods));
     }
     if let Some(verdict) = cluster.verdict.as_ref().filter(|_| serves_traffic(cluster)) {
@@ -187,10 +142,7 @@ fn summary(cluster: &ClusterView, width: usize, pen: &Pen) -> String {
 }
 
 fn serves_traffic(cluster: &ClusterView) -> bool {
-    matches!(
-        cluster.phase,
-        MemberPhase::Canary | MemberPhase::Promoting | MemberPhase::RollingBack
-    )
+    matches!(cluster.phase, MemberPhase::Canary | MemberPhase::Promoting | MemberPhase::RollingBack)
 }
 
 /// The bar shows what is known to be in force; the number is what is meant.
@@ -223,11 +175,8 @@ fn details(cluster: &ClusterView, waits: &[&WaitView], pen: &Pen) -> Vec<String>
     let glyphs = pen.glyphs();
     let mut lines = Vec::new();
     if let Some(since) = cluster.unreachable_since {
-        let text = format!(
-            "{} unreachable {}: its state is unknown",
-            glyphs.unknown,
-            pen.lasting(since)
-        );
+        let text =
+            format!("{} unreachable {}: its state is unknown", glyphs.unknown, pen.lasting(since));
         lines.push(pen.paint(Paint::Waiting, &text));
     }
     if cluster.owed_rollback {
@@ -243,10 +192,7 @@ fn details(cluster: &ClusterView, waits: &[&WaitView], pen: &Pen) -> Vec<String>
         lines.push(pen.paint(Paint::Faint, &verdict.message));
     }
     for wait in waits {
-        let here = WaitView {
-            cluster: None,
-            ..(*wait).clone()
-        };
+        let here = WaitView { cluster: None, ..(*wait).clone() };
         lines.push(sentence(&here, pen));
     }
     lines

@@ -150,15 +150,7 @@ impl Pen {
         let glyphs = self.glyphs();
         // A share above nothing is never drawn as nothing.
         let full = (usize::from(weight) * CELLS).div_ceil(100).min(CELLS);
-        (0..CELLS)
-            .map(|cell| {
-                if cell < full {
-                    glyphs.full
-                } else {
-                    glyphs.empty
-                }
-            })
-            .collect()
+        (0..CELLS).map(|cell| if cell < full { glyphs.full } else { glyphs.empty }).collect()
     }
 }
 

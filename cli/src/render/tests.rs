@@ -9,11 +9,7 @@ use lockflight_crds::Rollout;
 use super::*;
 use crate::testing;
 
-const PLAIN: Style = Style {
-    color: false,
-    ascii: false,
-    times: Times::Relative,
-};
+const PLAIN: Style = Style { color: false, ascii: false, times: Times::Relative };
 
 fn check(name: &str, rollout: &Rollout, style: Style) {
     let drawn = render(&RolloutView::from(rollout), testing::now(), style);
@@ -39,32 +35,16 @@ fn draws_every_state_as_approved() {
 
 #[test]
 fn draws_in_ascii_in_colour_and_with_times_that_stay() {
-    let ascii = Style {
-        ascii: true,
-        ..PLAIN
-    };
+    let ascii = Style { ascii: true, ..PLAIN };
     check("progressing-ascii", &testing::progressing(), ascii);
-    let drawn = render(
-        &RolloutView::from(&testing::aborted()),
-        testing::now(),
-        ascii,
-    );
+    let drawn = render(&RolloutView::from(&testing::aborted()), testing::now(), ascii);
     assert!(drawn.is_ascii(), "{drawn}");
-    let absolute = Style {
-        times: Times::Absolute,
-        ..PLAIN
-    };
+    let absolute = Style { times: Times::Absolute, ..PLAIN };
     check("progressing-absolute", &testing::progressing(), absolute);
     let later = testing::now() + chrono::TimeDelta::seconds(5);
     let view = RolloutView::from(&testing::progressing());
-    assert_eq!(
-        render(&view, later, absolute),
-        render(&view, testing::now(), absolute)
-    );
-    let color = Style {
-        color: true,
-        ..PLAIN
-    };
+    assert_eq!(render(&view, later, absolute), render(&view, testing::now(), absolute));
+    let color = Style { color: true, ..PLAIN };
     let drawn = render(&view, testing::now(), color);
     assert!(drawn.contains("\u{1b}[36m◌ Canary"), "{drawn}");
 }
@@ -80,8 +60,6 @@ fn draws_a_rollout_that_the_hub_has_not_seen() {
 fn folds_what_does_not_move_in_large_waves() {
     let mut rollout = testing::progressing();
     let plan = rollout.status.as_mut().unwrap().plan.as_mut().unwrap();
-    plan.waves[1]
-        .clusters
-        .extend((0..200).map(|number| format!("edge-{number:03}")));
+    plan.waves[1].clusters.extend((0..200).map(|number| format!("edge-{number:03}")));
     check("large", &rollout, PLAIN);
 }

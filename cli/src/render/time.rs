@@ -23,13 +23,9 @@ mod tests {
 
     #[test]
     fn reads_well() {
-        for (seconds, text) in [
-            (-5, "0s"),
-            (59, "59s"),
-            (252, "4m12s"),
-            (11_100, "3h05m"),
-            (187_200, "2d4h"),
-        ] {
+        for (seconds, text) in
+            [(-5, "0s"), (59, "59s"), (252, "4m12s"), (11_100, "3h05m"), (187_200, "2d4h")]
+        {
             assert_eq!(span(TimeDelta::seconds(seconds)), text);
         }
     }

@@ -77,25 +77,11 @@ fn waves(status: &RolloutStatus) -> Vec<WaveView> {
     let Some(plan) = &status.plan else {
         return Vec::new();
     };
-    let members: BTreeMap<_, _> = status
-        .members
-        .iter()
-        .map(|m| (m.name.as_str(), m))
-        .collect();
-    let owed = status
-        .abort
-        .as_ref()
-        .map(|abort| abort.owed.as_slice())
-        .unwrap_or_default();
+    let members: BTreeMap<_, _> = status.members.iter().map(|m| (m.name.as_str(), m)).collect();
+    let owed = status.abort.as_ref().map(|abort| abort.owed.as_slice()).unwrap_or_default();
     let cluster = |name: &String| {
-        let view = members
-            .get(name.as_str())
-            .map_or_else(|| unseen(name), |m| cluster(m));
-        ClusterView {
-            steps: plan.steps.len(),
-            owed_rollback: owed.contains(name),
-            ..view
-        }
+        let view = members.get(name.as_str()).map_or_else(|| unseen(name), |m| cluster(m));
+        ClusterView { steps: plan.steps.len(), owed_rollback: owed.contains(name), ..view }
     };
     let wave = |wave: &PlannedWave| WaveView {
         name: wave.name.clone(),
@@ -138,10 +124,9 @@ fn cluster(member: &MemberStatus) -> ClusterView {
         acknowledged_at: *acknowledged_at,
         ready_pods: *ready_pods,
         from: base.as_ref().and_then(|base| base.revision.clone()),
-        verdict: verdict.as_ref().map(|v| VerdictView {
-            state: v.state,
-            message: v.message.clone(),
-        }),
+        verdict: verdict
+            .as_ref()
+            .map(|v| VerdictView { state: v.state, message: v.message.clone() }),
         unreachable_since: *unknown_since,
         owed_rollback: false,
         problem: problem.clone(),
@@ -181,20 +166,8 @@ fn count(waves: &[WaveView]) -> Counts {
 
 impl From<&WaitingStatus> for WaitView {
     fn from(waiting: &WaitingStatus) -> Self {
-        let WaitingStatus {
-            cluster,
-            reason,
-            message,
-            until,
-            token,
-        } = waiting.clone();
-        Self {
-            cluster,
-            reason,
-            message,
-            until,
-            token,
-        }
+        let WaitingStatus { cluster, reason, message, until, token } = waiting.clone();
+        Self { cluster, reason, message, until, token }
     }
 }
 

@@ -6,6 +6,9 @@ use serde::Serialize;
 /// Words of Ready.reason that mean: a person has to act.
 const WAITING_REASONS: [&str; 2] = ["AwaitingApproval", "Paused"];
 
+/// The word of Ready.reason for a release that is back: stalled by design.
+const ABORTED_REASON: &str = "Aborted";
+
 /// What a rollout's state means to whoever waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Outcome {
@@ -33,36 +36,21 @@ impl Outcome {
         if is_true(status, types::READY) {
             return Self::Completed;
         }
-        let aborted = status
-            .attempt
-            .as_ref()
-            .is_some_and(|a| a.phase == AttemptPhase::Aborted);
-        if aborted {
+        let reason = ready_reason(status).unwrap_or_default();
+        if is_true(status, types::STALLED) && reason != ABORTED_REASON {
+            return Self::Stalled;
+        }
+        if status.attempt.as_ref().is_some_and(|a| a.phase == AttemptPhase::Aborted) {
             return Self::Aborted;
         }
-        let waiting = ready_reason(status).is_some_and(|reason| WAITING_REASONS.contains(&reason));
-        if waiting {
-            return Self::Waiting;
-        }
-        if is_true(status, types::STALLED) {
-            Self::Stalled
-        } else {
-            Self::Moving
-        }
+        if WAITING_REASONS.contains(&reason) { Self::Waiting } else { Self::Moving }
     }
 }
 
 fn is_true(status: &RolloutStatus, kind: &str) -> bool {
-    status
-        .conditions
-        .iter()
-        .any(|c| c.type_ == kind && c.status == "True")
+    status.conditions.iter().any(|c| c.type_ == kind && c.status == "True")
 }
 
 fn ready_reason(status: &RolloutStatus) -> Option<&str> {
-    status
-        .conditions
-        .iter()
-        .find(|c| c.type_ == types::READY)
-        .map(|c| c.reason.as_str())
+    status.conditions.iter().find(|c| c.type_ == types::READY).map(|c| c.reason.as_str())
 }

@@ -41,7 +41,8 @@ impl HubLane {
         };
         let api: Api<Rollout> =
             Api::namespaced(self.client.clone(), &rollout.namespace().unwrap_or_default());
-        let params = PatchParams { field_manager: Some(MANAGED_BY.to_owned()), ..PatchParams::default() };
+        let params =
+            PatchParams { field_manager: Some(MANAGED_BY.to_owned()), ..PatchParams::default() };
         let name = rollout.name_any();
         match tokio::time::timeout(CALL_TIMEOUT, api.patch(&name, &params, &patch)).await {
             Ok(Ok(written)) => {

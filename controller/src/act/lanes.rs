@@ -11,8 +11,8 @@ use tokio::{task::JoinSet, time::Instant};
 
 use super::write::{Kind, Write};
 use crate::{
-    fleet::{NamespaceView, Route},
     fleet::client::CALL_TIMEOUT,
+    fleet::{NamespaceView, Route},
     telemetry::Metrics,
 };
 
@@ -91,10 +91,7 @@ impl Lanes {
             let at = memory.pause(now);
             return Some(at);
         }
-        tracing::info!(
-            cluster = member.0, kind = write.kind.name(), name = write.name, method = %write.method,
-            body = %write.body, "write"
-        );
+        log(member, &write);
         metrics.write_sent(write.kind.name());
         self.under_way.insert(lane.clone());
         let (client, view) = (client.clone(), std::sync::Arc::clone(view));
@@ -107,10 +104,10 @@ impl Lanes {
 
     /// Waits until a write has ended. Pending for ever while none is under way.
     pub async fn ended(&mut self) {
-        loop {
-            let Some(joined) = self.tasks.join_next().await else {
-                return std::future::pending().await;
-            };
+        let Some(joined) = self.tasks.join_next().await else {
+            return std::future::pending().await;
+        };
+        {
             let Ok((lane, body, outcome)) = joined else {
                 // Only a panic ends a task early; its lane must not stay closed.
                 self.under_way.clear();
@@ -125,12 +122,17 @@ impl Lanes {
                 }
                 Outcome::Conflict => memory.conflict(now),
                 Outcome::Failed(why) => {
-                    tracing::warn!(cluster = lane.member.0, kind = lane.kind.name(), name = lane.name, why, "write failed");
+                    tracing::warn!(
+                        cluster = lane.member.0,
+                        kind = lane.kind.name(),
+                        name = lane.name,
+                        why,
+                        "write failed"
+                    );
                     memory.refusal = Some(format!("{} {}: {why}", lane.kind.name(), lane.name));
                     memory.pause(now);
                 }
             }
-            return;
         }
     }
 
@@ -166,6 +168,17 @@ impl Memory {
     fn conflict(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         self.not_before = (self.failures > 5).then(|| now + PAUSE_MIN);
+    }
+}
+
+/// Bodies of routes are logged, they are weights; a pod template may hold what no log should.
+fn log(member: &MemberId, write: &Write) {
+    let (cluster, kind, name) = (&member.0, write.kind.name(), &write.name);
+    match write.kind {
+        Kind::Route => tracing::info!(cluster, kind, name, body = %write.body, "write"),
+        Kind::Deployment | Kind::Service => {
+            tracing::info!(cluster, kind, name, method = %write.method, "write");
+        }
     }
 }
 
@@ -218,7 +231,9 @@ async fn perform(client: &Client, view: &NamespaceView, write: &Write) -> Outcom
 }
 
 async fn read_again(client: &Client, view: &NamespaceView, write: &Write) -> bool {
-    let Ok(request) = http::Request::get(write.object_path()).body(Vec::new()) else { return false };
+    let Ok(request) = http::Request::get(write.object_path()).body(Vec::new()) else {
+        return false;
+    };
     match tokio::time::timeout(CALL_TIMEOUT, client.request::<Value>(request)).await {
         Ok(Ok(object)) => {
             land(view, write.kind, object);

@@ -222,8 +222,9 @@ fn ports_of(
     }
     let deployment = known(captured, revision)?;
     let text = deployment.annotations().get(PORTS_ANNOTATION).cloned().unwrap_or_default();
-    serde_json::from_str(&text)
-        .map_err(|_| format!("annotation {PORTS_ANNOTATION} of {} is not usable", deployment.name_any()))
+    serde_json::from_str(&text).map_err(|_| {
+        format!("annotation {PORTS_ANNOTATION} of {} is not usable", deployment.name_any())
+    })
 }
 
 /// A JSON patch that moves the weights of every rule of ours in one request and touches nothing
@@ -236,18 +237,24 @@ fn weight_patch(
     let (stable, canary) = (names::stable_service(rollout), names::canary_service(rollout));
     let rules = our_rules(&route.data, &stable, &canary)?;
     let version = route.resource_version().unwrap_or_default();
-    let mut patch = vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": version})];
+    let mut patch =
+        vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": version})];
     let mut changes = false;
     for rule in rules {
-        let targets = [(rule.stable, &stable, 100 - percent.min(100)), (rule.canary, &canary, percent)];
+        let targets =
+            [(rule.stable, &stable, 100 - percent.min(100)), (rule.canary, &canary, percent)];
         for (backend, service, weight) in targets {
-            let path = format!("/spec/rules/{}/backendRefs/{backend}", rule.rule);
-            let held = route.data.pointer(&format!("{path}/weight")).and_then(Value::as_u64);
+            let at = format!("/spec/rules/{}/backendRefs/{backend}", rule.rule);
+            let held = route.data.pointer(&format!("{at}/weight")).and_then(Value::as_u64);
             changes |= held != Some(u64::from(weight));
-            patch.push(json!({"op": "test", "path": format!("{path}/name"), "value": service}));
+            patch.push(json!({"op": "test", "path": format!("{at}/name"), "value": service}));
             // "add" replaces a member that exists and creates one that does not.
-            patch.push(json!({"op": "add", "path": format!("{path}/weight"), "value": weight}));
+            patch.push(json!({"op": "add", "path": format!("{at}/weight"), "value": weight}));
         }
     }
     Ok(changes.then_some(Value::Array(patch)))
 }
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;

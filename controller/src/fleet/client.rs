@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use http_body_util::Limited;
-use kube::{
-    Client, Config,
-    client::ClientBuilder,
-    config::AuthInfo,
-};
+use kube::{Client, Config, client::ClientBuilder, config::AuthInfo};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::credentials::{Credentials, Identity};

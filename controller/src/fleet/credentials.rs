@@ -40,7 +40,9 @@ pub enum Identity {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCredentials {
     /// A key is missing.
-    #[error("key {0} is missing: give ca.crt and token, or ca.crt, tls.crt and tls.key, or kubeconfig")]
+    #[error(
+        "key {0} is missing: give ca.crt and token, or ca.crt, tls.crt and tls.key, or kubeconfig"
+    )]
     Missing(&'static str),
     /// A value is not what its key says.
     #[error("key {key} is not usable: {why}")]
@@ -91,9 +93,8 @@ fn token_of(token: &str) -> Result<SecretString, InvalidCredentials> {
 }
 
 fn certificate_of(certificate: Vec<u8>, key: String) -> Result<Identity, InvalidCredentials> {
-    let certificate_pem = String::from_utf8(certificate).map_err(|_| {
-        InvalidCredentials::Unusable { key: "tls.crt".to_owned(), why: "not text" }
-    })?;
+    let certificate_pem = String::from_utf8(certificate)
+        .map_err(|_| InvalidCredentials::Unusable { key: "tls.crt".to_owned(), why: "not text" })?;
     Ok(Identity::Certificate { certificate_pem, key_pem: SecretString::from(key) })
 }
 
@@ -192,7 +193,8 @@ fn parse_kubeconfig(bytes: &[u8], server: &str) -> Result<Credentials, InvalidCr
         return Err(refuse("too long"));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| refuse("not text"))?;
-    let config: Kubeconfig = serde_saphyr::from_str(text).map_err(|error| refuse(&refusal(&error)))?;
+    let config: Kubeconfig =
+        serde_saphyr::from_str(text).map_err(|error| refuse(&refusal(&error)))?;
     let ([cluster], [user], [context]) =
         (config.clusters.as_slice(), config.users.as_slice(), config.contexts.as_slice())
     else {
@@ -213,14 +215,18 @@ fn parse_kubeconfig(bytes: &[u8], server: &str) -> Result<Credentials, InvalidCr
     let identity = match (token, client_certificate_data, client_key_data) {
         (Some(token), None, None) => Identity::Token(token_of(token)?),
         (None, Some(certificate), Some(key)) => {
-            let certificate =
-                decode(certificate).ok_or_else(|| refuse("client-certificate-data must be base64"))?;
+            let certificate = decode(certificate)
+                .ok_or_else(|| refuse("client-certificate-data must be base64"))?;
             let key = decode(key)
                 .and_then(|key| String::from_utf8(key).ok())
                 .ok_or_else(|| refuse("client-key-data must be base64"))?;
             certificate_of(certificate, key)?
         }
-        _ => return Err(refuse("the user must have token, or client-certificate-data and client-key-data")),
+        _ => {
+            return Err(refuse(
+                "the user must have token, or client-certificate-data and client-key-data",
+            ));
+        }
     };
     Ok(Credentials { authority_pem, identity })
 }

@@ -44,7 +44,9 @@ pub(super) async fn heartbeat(client: Client, health: watch::Sender<Health>) {
                 Health::Up { version: info.git_version }
             }
             // An answer, even an error, is contact; but what it denies cannot be done there.
-            Ok(Err(error)) => Health::Down { since: last_contact.min(asked_at), why: sentence(&error) },
+            Ok(Err(error)) => {
+                Health::Down { since: last_contact.min(asked_at), why: sentence(&error) }
+            }
             Err(_) => Health::Down {
                 since: last_contact.min(asked_at),
                 why: format!("no answer within {} s", TIMEOUT.as_secs()),
@@ -52,7 +54,8 @@ pub(super) async fn heartbeat(client: Client, health: watch::Sender<Health>) {
         };
         health.send_if_modified(|current| {
             // The moment of loss and its first reason stay as they were noticed.
-            let both_down = matches!((&*current, &next), (Health::Down { .. }, Health::Down { .. }));
+            let both_down =
+                matches!((&*current, &next), (Health::Down { .. }, Health::Down { .. }));
             if both_down || *current == next {
                 return false;
             }

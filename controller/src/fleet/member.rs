@@ -22,6 +22,10 @@ use tokio::{sync::watch, task::JoinSet};
 use super::health::{Health, heartbeat};
 use crate::{follow::follow, shelf::Shelf, wakes::Wakes};
 
+/// How long a member's first list may take before the member counts as unknown. Lists take some
+/// 50 ms; a hub that starts beside a dead member waits no longer than this, once.
+const FIRST_LIST: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// A route as it is read: only a few of its fields matter, and a strict type would refuse
 /// routes of newer or older versions.
 pub type Route = DynamicObject;
@@ -33,6 +37,7 @@ pub struct Member {
     pub name: String,
     /// Client with limits.
     pub client: Client,
+    engaged_at: tokio::time::Instant,
     health: watch::Receiver<Health>,
     wakes: Arc<Wakes>,
     views: Mutex<BTreeMap<String, Arc<NamespaceView>>>,
@@ -46,7 +51,7 @@ impl std::fmt::Debug for Member {
 }
 
 /// What is in one namespace of a member, as far as Rollouts are concerned.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct NamespaceView {
     /// Our Deployments.
     pub deployments: Arc<Shelf<Deployment>>,
@@ -56,19 +61,51 @@ pub struct NamespaceView {
     pub slices: Arc<Shelf<EndpointSlice>>,
     /// Pods of our Deployments.
     pub pods: Arc<Shelf<Pod>>,
-    /// HTTPRoutes of the namespace.
+    /// Routes of the namespace.
     pub routes: Arc<Shelf<Route>>,
+    /// Whether everything had been listed at least once: then a member that is not synced has
+    /// been lost, and is not merely new.
+    listed: std::sync::atomic::AtomicBool,
+    made_at: tokio::time::Instant,
+}
+
+impl Default for NamespaceView {
+    fn default() -> Self {
+        Self {
+            deployments: Arc::default(),
+            services: Arc::default(),
+            slices: Arc::default(),
+            pods: Arc::default(),
+            routes: Arc::default(),
+            listed: std::sync::atomic::AtomicBool::new(false),
+            made_at: tokio::time::Instant::now(),
+        }
+    }
 }
 
 impl NamespaceView {
     /// Whether everything has been listed.
     #[must_use]
     pub fn synced(&self) -> bool {
-        self.deployments.synced()
+        let synced = self.deployments.synced()
             && self.services.synced()
             && self.slices.synced()
             && self.pods.synced()
-            && self.routes.synced()
+            && self.routes.synced();
+        if synced {
+            self.listed.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        synced
+    }
+
+    fn age(&self) -> std::time::Duration {
+        self.made_at.elapsed()
+    }
+
+    /// Whether it is still being listed for the first time.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        !self.synced() && !self.listed.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn unsync(&self) {
@@ -96,6 +133,7 @@ impl Member {
         let member = Arc::new(Self {
             name: name.to_owned(),
             client,
+            engaged_at: tokio::time::Instant::now(),
             health: health.clone(),
             wakes,
             views: Mutex::default(),
@@ -116,6 +154,19 @@ impl Member {
     #[must_use]
     pub fn health(&self) -> Health {
         self.health.borrow().clone()
+    }
+
+    /// Whether it is just being taken up in a namespace: its first list will be there in a
+    /// moment, or it cannot be reached and that will be known in a moment.
+    #[must_use]
+    pub fn is_new(&self, namespace: &str) -> bool {
+        let young = self.engaged_at.elapsed() < FIRST_LIST;
+        let view = self.view(namespace);
+        match self.health() {
+            Health::Connecting => young,
+            Health::Up { .. } => view.is_new() && view.age() < FIRST_LIST,
+            Health::Down { .. } => false,
+        }
     }
 
     fn lock_tasks(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {

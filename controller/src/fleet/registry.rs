@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use k8s_openapi::api::core::v1::Secret;
@@ -19,6 +22,8 @@ pub struct Registry {
     hub: Arc<Hub>,
     wakes: Arc<Wakes>,
     entries: RwLock<BTreeMap<String, Entry>>,
+    /// Every Cluster has been looked at once: from then on a name without an entry is unknown.
+    ready: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -45,7 +50,13 @@ impl Registry {
             hub,
             wakes,
             entries: RwLock::default(),
+            ready: AtomicBool::new(false),
         }
+    }
+
+    /// Whether every Cluster has been looked at once.
+    pub fn ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
     }
 
     /// The engaged member of that name, or why there is none.
@@ -80,8 +91,10 @@ impl Registry {
         entries.retain(|name, _| clusters.iter().any(|cluster| cluster.name_any() == *name));
         let mut changed = false;
         for cluster in clusters {
-            let secret =
-                self.hub.secrets.get(&Key::new(&self.namespace, &cluster.spec.credentials.secret_name));
+            let secret = self
+                .hub
+                .secrets
+                .get(&Key::new(&self.namespace, &cluster.spec.credentials.secret_name));
             let source = Source {
                 server: cluster.spec.server.clone(),
                 secret: cluster.spec.credentials.secret_name.clone(),
@@ -98,7 +111,8 @@ impl Registry {
             }
             entries.insert(name, Entry { source, state });
         }
-        if changed {
+        drop(entries);
+        if changed || !self.ready.swap(true, Ordering::Relaxed) {
             self.wakes.wake_all();
         }
     }
@@ -106,7 +120,10 @@ impl Registry {
     fn engage(&self, cluster: &Cluster, secret: Option<&Secret>) -> Result<Arc<Member>, String> {
         let name = &cluster.spec.credentials.secret_name;
         let secret = secret.ok_or_else(|| {
-            format!("spec.credentials.secretName: there is no Secret {name} in namespace {}", self.namespace)
+            format!(
+                "spec.credentials.secretName: there is no Secret {name} in namespace {}",
+                self.namespace
+            )
         })?;
         let data = secret.data.clone().unwrap_or_default();
         let credentials = credentials::parse(&data, &cluster.spec.server)

@@ -13,17 +13,22 @@ pub(super) fn status(cluster: &Cluster, state: &Result<Health, String>) -> Optio
         Ok(Health::Up { version }) => {
             (true, "Reachable", "the API server answers".to_owned(), Some(version.clone()))
         }
-        Ok(Health::Down { since, why }) => {
-            (false, "Unreachable", format!("unknown since {} UTC: {why}", since.format("%Y-%m-%d %H:%M:%S")), None)
-        }
+        Ok(Health::Down { since, why }) => (
+            false,
+            "Unreachable",
+            format!("unknown since {} UTC: {why}", since.format("%Y-%m-%d %H:%M:%S")),
+            None,
+        ),
         Ok(Health::Connecting) => return None,
         Err(why) => (false, "InvalidCredentials", why.clone(), None),
     };
     let draft = Draft { type_: types::READY, status: Some(ready), reason, message };
     let generation = cluster.meta().generation;
     let conditions = merge(&old.conditions, vec![draft], generation);
-    let next =
-        ClusterStatus { conditions, kubernetes_version: version.or(old.kubernetes_version.clone()) };
+    let next = ClusterStatus {
+        conditions,
+        kubernetes_version: version.or(old.kubernetes_version.clone()),
+    };
     (next != old).then_some(next)
 }
 

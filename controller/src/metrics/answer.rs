@@ -135,7 +135,10 @@ mod tests {
         let vector = success("vector", r#"[{"metric":{"a":"b"},"value":[1.5,"0.25"]}]"#);
         assert_eq!(check(200, &vector), Ok(vec![0.25]));
         assert_eq!(check(200, &success("vector", "[]")), Ok(vec![]));
-        assert_eq!(check(200, &success("scalar", r#"[1700000000,"+Inf"]"#)), Ok(vec![f64::INFINITY]));
+        assert_eq!(
+            check(200, &success("scalar", r#"[1700000000,"+Inf"]"#)),
+            Ok(vec![f64::INFINITY])
+        );
         let nan = check(200, &success("scalar", r#"[1700000000.123,"NaN"]"#)).expect("a value");
         assert!(nan.iter().all(|value| value.is_nan()));
     }
@@ -152,7 +155,11 @@ mod tests {
             (302, String::new(), "status 302"),
             (401, "denied".to_owned(), "status 401"),
             (500, r#"{"status":"error","error":"oh"}"#.to_owned(), "with an error (oh)"),
-            (422, r#"{"status":"error","errorType":"execution","error":"oh"}"#.to_owned(), "refused the query (oh)"),
+            (
+                422,
+                r#"{"status":"error","errorType":"execution","error":"oh"}"#.to_owned(),
+                "refused the query (oh)",
+            ),
         ];
         for (status, body, expect) in cases {
             let error = check(status, &body).expect_err(&body).to_string();

@@ -50,9 +50,8 @@ fn series(counter: &RangeVector, by: &By, value: &str) -> Series {
             target.join("/")
         }
     };
-    let samples = counter
-        .samples()
-        .iter()
-        .filter_map(|sample| Some(Sample { at: timestamp(sample.timestamp())?, value: sample.value() }));
+    let samples = counter.samples().iter().filter_map(|sample| {
+        Some(Sample { at: timestamp(sample.timestamp())?, value: sample.value() })
+    });
     Series { source, key: format!("{labels:?}"), samples: samples.collect() }
 }

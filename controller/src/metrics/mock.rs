@@ -112,7 +112,8 @@ fn decode(body: &str) -> BTreeMap<String, String> {
             bytes.push(match byte {
                 b'+' => b' ',
                 b'%' => {
-                    let digits = [rest.next(), rest.next()].map(|d| char::from(d.expect("a digit")));
+                    let digits =
+                        [rest.next(), rest.next()].map(|d| char::from(d.expect("a digit")));
                     let digits: String = digits.iter().collect();
                     u8::from_str_radix(&digits, 16).expect("hexadecimal")
                 }

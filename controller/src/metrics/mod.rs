@@ -12,6 +12,7 @@
 mod answer;
 mod arms;
 mod pace;
+mod plan;
 mod provider;
 mod query;
 mod round;

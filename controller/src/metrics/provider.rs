@@ -140,8 +140,7 @@ mod tests {
             ("http://prometheus:9090", "soon", false),
         ];
         for (address, timeout, accepted) in cases {
-            let spec =
-                PrometheusProvider { address: address.to_owned(), timeout: timeout.into() };
+            let spec = PrometheusProvider { address: address.to_owned(), timeout: timeout.into() };
             assert_eq!(Provider::new(&spec).is_ok(), accepted, "{address} {timeout}");
         }
     }

@@ -143,7 +143,10 @@ fn fill(
         match quote {
             // Between backticks nothing can be escaped, so a value could end the string.
             Some('`') => {
-                return Err(TemplateError::InBackticks { field: field(), placeholder: placeholder() });
+                return Err(TemplateError::InBackticks {
+                    field: field(),
+                    placeholder: placeholder(),
+                });
             }
             None if builtin != Some(Builtin::Window) => {
                 return Err(TemplateError::Unquoted { field: field(), placeholder: placeholder() });

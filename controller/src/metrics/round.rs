@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 use lockflight_analysis::{
     ArmWindow, Birth, ComparisonRule, MetricVerdict, Series, Verdict, Windows, compare, gate,
@@ -14,31 +14,14 @@ use super::{
     answer::{self, Answer, AnswerError},
     arms::{self, BothArms},
     pace::{ROUND_MAX, ROUND_MIN, after_silence, until_next_scrape},
+    plan::{Plan, PlannedMetric, Question, SKEW_MAX, TIME},
     provider::Provider,
-    query::{Builtins, Query, alternation},
     state::{Evidence, GateRequest, GateState, ThresholdState},
     template::{By, Judge, ResolvedMetric},
 };
 
-/// The query for the provider's time.
-const TIME: &str = "time()";
-
 /// Requests to one provider at once.
 const REQUESTS_AT_ONCE: usize = 16;
-
-/// Clocks that differ by more are not synchronised: what opened when cannot be told.
-const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
-
-/// Scrape interval assumed until the first one is seen; Prometheus's own default, so that the
-/// first round already reads far enough back to see it.
-const SCRAPE_INTERVAL_DEFAULT: TimeDelta = TimeDelta::seconds(60);
-
-/// How far back counters are read, at least and at most.
-const LOOKBACK_MIN: TimeDelta = TimeDelta::seconds(15);
-const LOOKBACK_MAX: TimeDelta = TimeDelta::minutes(10);
-
-/// The longest `{{window}}`, as the schema of `AnalysisTemplate` promises.
-const WINDOW_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// Asks the provider and judges what it says. Never fails: what cannot be read is a verdict.
 pub async fn evaluate(
@@ -70,91 +53,6 @@ pub async fn evaluate(
         next_round(&plan, &round, state)
     };
     Evidence { gate, opened_at: request.opened_at, judged_at, next_round_in }
-}
-
-/// What is asked in one round.
-struct Plan<'a> {
-    metrics: Vec<PlannedMetric<'a>>,
-    /// How far back counters are read.
-    lookback: TimeDelta,
-    /// Scrape interval that the lookback allows for.
-    interval: TimeDelta,
-}
-
-struct PlannedMetric<'a> {
-    template: &'a str,
-    metric: &'a ResolvedMetric,
-    question: Question<'a>,
-}
-
-enum Question<'a> {
-    Compare { bad: Option<String>, total: String, by: &'a By, rule: &'a ComparisonRule },
-    /// A threshold that is due; the next one is not.
-    Threshold(String),
-    NotDue(MetricVerdict),
-}
-
-impl<'a> Plan<'a> {
-    fn new(request: &'a GateRequest, state: &GateState, now: DateTime<Utc>) -> Self {
-        let open_for = (now - request.opened_at).max(TimeDelta::zero());
-        let interval = state.scrape_interval.unwrap_or(SCRAPE_INTERVAL_DEFAULT);
-        // The hub's clock only decides how far to look back; the provider's may be ahead of it.
-        let lookback = (open_for + interval * 2 + SKEW_MAX).clamp(LOOKBACK_MIN, LOOKBACK_MAX);
-        let builtins = Builtins {
-            window: format!("{}s", open_for.min(WINDOW_MAX).num_seconds().max(1)),
-            canary_pods: alternation(&request.canary_pods),
-            stable_pods: alternation(&request.stable_pods),
-            revision: &request.revision,
-            cluster: &request.cluster,
-        };
-        let counters =
-            |selector: &Query| format!("{}[{}s]", selector.render(&builtins), lookback.num_seconds());
-        let plan = |template: &'a str, metric: &'a ResolvedMetric| {
-            let question = match &metric.judge {
-                Judge::Compare { bad, total, by, rule } => Question::Compare {
-                    bad: request.both_arms.then(|| counters(bad)),
-                    total: counters(total),
-                    by,
-                    rule,
-                },
-                Judge::Threshold { query, interval, .. } => {
-                    let key = (template.to_owned(), metric.name.clone());
-                    match state.thresholds.get(&key) {
-                        Some(last) if last.evaluated_at.elapsed() + ROUND_MIN / 2 < *interval => {
-                            Question::NotDue(last.verdict.clone())
-                        }
-                        _ => Question::Threshold(query.render(&builtins)),
-                    }
-                }
-            };
-            PlannedMetric { template, metric, question }
-        };
-        let metrics = request
-            .analysis
-            .iter()
-            .flat_map(|template| template.metrics.iter().map(move |m| (template.name.as_str(), m)))
-            .map(|(template, metric)| plan(template, metric))
-            .collect();
-        Self { metrics, lookback, interval }
-    }
-
-    /// Every distinct query once.
-    fn queries(&self) -> Vec<String> {
-        let mut queries = vec![TIME.to_owned()];
-        for planned in &self.metrics {
-            match &planned.question {
-                Question::Compare { bad, total, .. } => {
-                    queries.extend(bad.clone());
-                    queries.push(total.clone());
-                }
-                Question::Threshold(query) => queries.push(query.clone()),
-                Question::NotDue(_) => {}
-            }
-        }
-        queries.sort_unstable();
-        queries.dedup();
-        queries
-    }
 }
 
 type Answers = BTreeMap<String, Result<Answer, AnswerError>>;
@@ -318,8 +216,9 @@ impl Round<'_> {
         if let Some(until) = reaching.filter(|_| verdict.verdict != Verdict::Error) {
             let until = until.format("%H:%M:%S");
             verdict.verdict = Verdict::Watch;
-            verdict.message =
-                format!("evidence reaches back before the step: until {until} UTC; use {{{{window}}}}");
+            verdict.message = format!(
+                "evidence reaches back before the step: until {until} UTC; use {{{{window}}}}"
+            );
             failures = before;
         }
         let threshold =
@@ -351,7 +250,8 @@ fn next_round(plan: &Plan<'_>, round: &Round<'_>, state: &GateState) -> Duration
             }
             Judge::Threshold { interval, .. } => {
                 let key = (planned.template.to_owned(), planned.metric.name.clone());
-                let passed = state.thresholds.get(&key).map_or(Duration::ZERO, |t| t.evaluated_at.elapsed());
+                let passed =
+                    state.thresholds.get(&key).map_or(Duration::ZERO, |t| t.evaluated_at.elapsed());
                 interval.saturating_sub(passed)
             }
         };

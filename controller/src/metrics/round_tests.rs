@@ -39,9 +39,8 @@ fn request(metrics: &[Value]) -> GateRequest {
 /// A counter scraped every 5 s, the newest sample this many seconds old, that rose to `events`
 /// since the gate opened.
 fn counter(labels: &[(&str, &str)], newest: i64, events: f64) -> String {
-    let samples: Vec<_> = (0..10)
-        .map(|n| (newest + 45 - 5 * n, if n < 4 { 10.0 } else { 10.0 + events }))
-        .collect();
+    let samples: Vec<_> =
+        (0..10).map(|n| (newest + 45 - 5 * n, if n < 4 { 10.0 } else { 10.0 + events })).collect();
     series(labels, &samples)
 }
 
@@ -82,7 +81,12 @@ async fn check(
 async fn pods_are_compared_in_three_requests() {
     for (bad, newest, expect, message) in [
         (0.0, 1, Verdict::Pass, "0 % of the canary's 200 events are bad"),
-        (20.0, 1, Verdict::Fail, "10 % of the canary's 200 events are bad, more than 2 × stable's 0 %"),
+        (
+            20.0,
+            1,
+            Verdict::Fail,
+            "10 % of the canary's 200 events are bad, more than 2 × stable's 0 %",
+        ),
         (20.0, 20, Verdict::NoData, "stale"),
         (201.0, 1, Verdict::Error, "total must count the bad ones too"),
     ] {
@@ -95,7 +99,10 @@ async fn pods_are_compared_in_three_requests() {
         assert_eq!(mock.asked(), ["all[155s]", "bad[155s]", "time()"]);
         if newest == 1 {
             // The next scrape is 4 s away.
-            assert!(wait > Duration::from_secs(3) && wait < Duration::from_millis(4_100), "{wait:?}");
+            assert!(
+                wait > Duration::from_secs(3) && wait < Duration::from_millis(4_100),
+                "{wait:?}"
+            );
         }
         check(&mock, &request(&[by_pod()]), &mut state).await;
         assert_eq!(mock.asked(), ["all[45s]", "bad[45s]", "time()"], "the interval is learned");
@@ -105,7 +112,8 @@ async fn pods_are_compared_in_three_requests() {
 #[tokio::test]
 async fn metrics_that_ask_the_same_share_a_request() {
     let mock = Mock::start(TimeDelta::zero(), two_pods(0.0, 1)).await;
-    let other = json!({"name": "slow", "compare": {"bad": "bad", "total": "all", "by": {"pod": {}}}});
+    let other =
+        json!({"name": "slow", "compare": {"bad": "bad", "total": "all", "by": {"pod": {}}}});
     check(&mock, &request(&[by_pod(), other]), &mut GateState::default()).await;
     assert_eq!(mock.asked().len(), 3);
 }
@@ -188,9 +196,8 @@ async fn thresholds_are_evaluated_at_their_interval() {
 
 #[tokio::test]
 async fn what_a_threshold_cannot_judge_holds() {
-    let value = |value: &'static str| {
-        move |_: &str| Reply::Result("scalar", format!("[1,\"{value}\"]"))
-    };
+    let value =
+        |value: &'static str| move |_: &str| Reply::Result("scalar", format!("[1,\"{value}\"]"));
     let load = |query| request(&[threshold(query, "result[0] < 0.8", "0s", 0)]);
     let (load_now, load_back) = (load("load"), load("rate(load[5m])"));
     let mut state = GateState::default();
@@ -217,7 +224,8 @@ async fn what_a_threshold_cannot_judge_holds() {
 async fn a_refused_query_says_so_and_the_others_are_judged() {
     let mock = Mock::start(TimeDelta::zero(), |query: &str| {
         if query == "broken(" {
-            let body = r#"{"status":"error","errorType":"bad_data","error":"unclosed parenthesis"}"#;
+            let body =
+                r#"{"status":"error","errorType":"bad_data","error":"unclosed parenthesis"}"#;
             Reply::Status(422, body.to_owned())
         } else {
             two_pods(20.0, 1)(query)
@@ -228,7 +236,10 @@ async fn a_refused_query_says_so_and_the_others_are_judged() {
     let (verdict, text, _) = check(&mock, &request, &mut GateState::default()).await;
     assert_eq!(verdict, Verdict::Fail, "the other metric still decides");
     assert!(text.contains("unclosed parenthesis"), "{text}");
-    assert!(text.starts_with("load: http://127.0.0.1:") && text.contains("AnalysisTemplate"), "{text}");
+    assert!(
+        text.starts_with("load: http://127.0.0.1:") && text.contains("AnalysisTemplate"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -18,6 +18,14 @@ pub struct ResolvedTemplate {
     pub metrics: Vec<ResolvedMetric>,
 }
 
+impl ResolvedTemplate {
+    /// Whether any metric compares the canary with the stable revision, and so counts events.
+    #[must_use]
+    pub fn compares(&self) -> bool {
+        self.metrics.iter().any(|metric| matches!(metric.judge, Judge::Compare { .. }))
+    }
+}
+
 /// A metric that can be asked and judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResolvedMetric {
@@ -128,7 +136,9 @@ pub enum TemplateError {
         source: ConditionError,
     },
     /// A number is none, or out of range.
-    #[error("{field}: maxRatio must be a number from 1, toleratedShare one from 0 to 1, minSamples at least 1")]
+    #[error(
+        "{field}: maxRatio must be a number from 1, toleratedShare one from 0 to 1, minSamples at least 1"
+    )]
     Rule {
         /// The field.
         field: String,
@@ -192,7 +202,9 @@ fn parse_metric(
     let judge = match (&metric.compare, &metric.threshold) {
         (Some(compare), None) => parse_comparison(&format!("{field}.compare"), compare, args)?,
         (None, Some(threshold)) => parse_threshold(&format!("{field}.threshold"), threshold, args)?,
-        _ => return Err(TemplateError::Choice { field, choice: "compare and threshold" }),
+        _ => {
+            return Err(TemplateError::Choice { field, choice: "compare and threshold" });
+        }
     };
     Ok(ResolvedMetric { name: metric.name.clone(), judge })
 }
@@ -258,8 +270,10 @@ fn parse_threshold(
     Ok(Judge::Threshold {
         query: Query::parse(&format!("{field}.query"), query, args)?,
         range: longest_range(query),
-        condition: Condition::compile(pass)
-            .map_err(|source| TemplateError::Condition { field: format!("{field}.pass"), source })?,
+        condition: Condition::compile(pass).map_err(|source| TemplateError::Condition {
+            field: format!("{field}.pass"),
+            source,
+        })?,
         interval: interval.to_std().map_err(|source| TemplateError::Interval {
             field: format!("{field}.interval"),
             source,
@@ -269,76 +283,5 @@ fn parse_threshold(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use lockflight_crds::AnalysisTemplateSpec;
-    use serde_json::{Value, json};
-
-    use super::{ResolvedTemplate, TemplateError, resolve};
-
-    fn check(metric: &Value, args: &[(&str, &str)]) -> Result<ResolvedTemplate, TemplateError> {
-        let spec: AnalysisTemplateSpec = serde_json::from_value(json!({
-            "args": [{"name": "service"}, {"name": "code", "value": "5.."}],
-            "metrics": [metric],
-        }))
-        .expect("a template");
-        let args: BTreeMap<_, _> =
-            args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        resolve("golden", &spec, &args)
-    }
-
-    fn compare(bad: &str) -> Value {
-        json!({"name": "errors", "compare": {
-            "bad": bad, "total": "requests{service=\"{{service}}\"}", "by": {"pod": {}},
-        }})
-    }
-
-    #[test]
-    fn a_template_is_parsed_whole() {
-        let template = check(&compare("errors{c=~\"{{code}}\"}"), &[("service", "cart")]);
-        let template = template.expect("a sound template");
-        assert_eq!(template.name, "golden");
-        assert_eq!(template.metrics.len(), 1);
-    }
-
-    #[test]
-    fn errors_name_the_field() {
-        let service: &[_] = &[("service", "cart")];
-        let threshold = |query: &str, pass: &str, interval: &str| {
-            json!({"name": "load", "threshold": {"query": query, "pass": pass, "interval": interval}})
-        };
-        let mut both = compare("errors");
-        both["threshold"] = threshold("up", "true", "1s")["threshold"].clone();
-        let mut rule = compare("errors");
-        rule["compare"]["maxRatio"] = json!("0.5");
-        let mut arms = compare("errors");
-        arms["compare"]["by"] = json!({});
-        let cases: [(Value, &[(&str, &str)], &str); 12] = [
-            (compare("errors"), &[], "args: the template needs the argument service"),
-            (compare("errors"), &[("service", "a"), ("servce", "b")], "no argument servce"),
-            (compare("e{s=\"{{x}}\"}"), service, "metrics[errors].compare.bad: {{x}} is neither"),
-            (compare("rate(errors[5m])"), service, "metrics[errors].compare.bad: must be a plain"),
-            (compare("a + b"), service, "must be a plain selector"),
-            (rule, service, "metrics[errors].compare: maxRatio"),
-            (arms, service, "metrics[errors].compare.by: must have exactly one of pod and label"),
-            (both, service, "metrics[errors]: must have exactly one of compare and threshold"),
-            (threshold("up", "result[0] <", "1s"), service, "metrics[load].threshold.pass: the condition"),
-            (threshold("up", "value < 1.0", "1s"), service, "names value"),
-            (threshold("up{x={{service}}}", "true", "1s"), service, "metrics[load].threshold.query: {{service}} must"),
-            (threshold("up", "true", "1 s"), service, "metrics[load].threshold.interval"),
-        ];
-        for (metric, args, expect) in cases {
-            let error = check(&metric, args).expect_err(expect).to_string();
-            assert!(error.contains(expect), "{error}");
-        }
-    }
-}
-
-impl ResolvedTemplate {
-    /// Whether any metric compares the canary with the stable revision, and so counts events.
-    #[must_use]
-    pub fn compares(&self) -> bool {
-        self.metrics.iter().any(|metric| matches!(metric.judge, Judge::Compare { .. }))
-    }
-}
+#[path = "template_tests.rs"]
+mod tests;

@@ -15,9 +15,7 @@ use lockflight_crds::{
         stable_service,
     },
 };
-use lockflight_planner::{
-    DeploymentFacts, Facts, Revision, RouteFacts, RouteState, ServiceFacts,
-};
+use lockflight_planner::{DeploymentFacts, Facts, Revision, RouteFacts, RouteState, ServiceFacts};
 
 use super::route;
 use crate::{
@@ -40,7 +38,7 @@ pub struct Captured {
     pub deployments: BTreeMap<Revision, Arc<Deployment>>,
     /// Pods by name, with their revision.
     pub pods: BTreeMap<String, (Revision, Arc<Pod>)>,
-    slices: Vec<Arc<EndpointSlice>>,
+    pub(crate) slices: Vec<Arc<EndpointSlice>>,
     /// The routes that the spec names.
     pub routes: Vec<(String, Option<Arc<Route>>)>,
 }
@@ -69,7 +67,9 @@ impl Captured {
                 .pods
                 .select(|object| in_namespace(object, &namespace) && ours(object.labels()))
                 .into_iter()
-                .filter_map(|object| Some((object.name_any(), (revision(object.labels())?, object))))
+                .filter_map(|object| {
+                    Some((object.name_any(), (revision(object.labels())?, object)))
+                })
                 .collect(),
             slices: view
                 .slices
@@ -80,7 +80,9 @@ impl Captured {
                 .gateway_api
                 .routes
                 .iter()
-                .map(|route| (route.name.clone(), view.routes.get(&Key::new(&namespace, &route.name))))
+                .map(|route| {
+                    (route.name.clone(), view.routes.get(&Key::new(&namespace, &route.name)))
+                })
                 .collect(),
             member,
             view,
@@ -188,7 +190,9 @@ fn pod_problem(pod: &Pod) -> Option<String> {
         let steady = waiting.message.iter().filter(|_| reason != "CrashLoopBackOff");
         let message: String = steady.flat_map(|message| message.chars()).take(200).collect();
         (!harmless).then(|| {
-            format!("container {} (image {}): {reason} {message}", status.name, status.image).trim_end().to_owned()
+            format!("container {} (image {}): {reason} {message}", status.name, status.image)
+                .trim_end()
+                .to_owned()
         })
     })
 }

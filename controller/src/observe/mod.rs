@@ -46,14 +46,15 @@ pub struct Context<'a> {
 pub fn observe(rollout: &Rollout, context: Context<'_>) -> Observation {
     let status = rollout.status.clone().unwrap_or_default();
     let journal = journal::read(&status);
-    let names: BTreeSet<MemberId> = journal
-        .members
-        .keys()
-        .cloned()
-        .chain(context.policy.iter().flat_map(|policy| {
-            policy.waves.iter().flat_map(|wave| wave.members.iter().cloned())
-        }))
-        .collect();
+    let names: BTreeSet<MemberId> =
+        journal
+            .members
+            .keys()
+            .cloned()
+            .chain(context.policy.iter().flat_map(|policy| {
+                policy.waves.iter().flat_map(|wave| wave.members.iter().cloned())
+            }))
+            .collect();
     let mut members = BTreeMap::new();
     let mut captured = BTreeMap::new();
     for name in names {
@@ -85,6 +86,18 @@ pub fn observe(rollout: &Rollout, context: Context<'_>) -> Observation {
     Observation { snapshot, captured }
 }
 
+/// Whether a member of the Rollout is just being taken up, so that a moment's patience spares a
+/// false report of an outage.
+#[must_use]
+pub fn is_settling_in(rollout: &Rollout, registry: &Registry, policy: Option<&Policy>) -> bool {
+    let namespace = rollout.namespace().unwrap_or_default();
+    let journalled = rollout.status.iter().flat_map(|s| &s.members).map(|m| m.name.as_str());
+    let planned = policy.into_iter().flat_map(|policy| &policy.waves).flat_map(|w| &w.members);
+    journalled
+        .chain(planned.map(|member| member.0.as_str()))
+        .any(|name| registry.member(name).is_ok_and(|member| member.is_new(&namespace)))
+}
+
 /// A member that is up and fully listed, or since when and why it is not.
 fn reach(
     registry: &Registry,
@@ -109,7 +122,8 @@ fn commands(rollout: &Rollout) -> Commands {
         rollout.annotations().get(name).filter(|value| !value.trim().is_empty()).cloned()
     };
     let abort = annotation(names::ABORT_ANNOTATION);
-    let abort_by = abort.as_ref().and_then(|_| annotation_manager(rollout, names::ABORT_ANNOTATION));
+    let abort_by =
+        abort.as_ref().and_then(|_| annotation_manager(rollout, names::ABORT_ANNOTATION));
     Commands {
         promote: annotation(names::PROMOTE_ANNOTATION),
         abort,

@@ -29,11 +29,7 @@ fn names_service(backend: &Value, service: &str) -> bool {
 }
 
 /// The rules whose backends are exactly our two Services, or why the route cannot be used.
-pub(crate) fn our_rules(
-    route: &Value,
-    stable: &str,
-    canary: &str,
-) -> Result<Vec<OurRule>, String> {
+pub(crate) fn our_rules(route: &Value, stable: &str, canary: &str) -> Result<Vec<OurRule>, String> {
     let mut ours = Vec::new();
     for (rule, value) in list(route, "/spec/rules").iter().enumerate() {
         let backends = list(value, "/backendRefs");
@@ -66,12 +62,16 @@ pub(super) fn read(route: &Route, stable: &str, canary: &str) -> RouteState {
         return RouteState::Unsupported("spec.parentRefs is empty: name the Gateway".to_owned());
     }
     let shares: Vec<u8> = rules.iter().map(|rule| share(&route.data, *rule)).collect();
-    let complaint = unaccepted(route);
+    let (acknowledged, complaint) = match acceptance(route) {
+        Acceptance::Accepted => (true, None),
+        Acceptance::Silent => (false, None),
+        Acceptance::Refused(complaint) => (false, Some(complaint)),
+    };
     RouteState::Present {
         lowest: shares.iter().copied().min().unwrap_or(0),
         highest: shares.iter().copied().max().unwrap_or(0),
-        acknowledged: complaint.is_none(),
-        complaint: complaint.flatten(),
+        acknowledged,
+        complaint,
         manager: foreign_manager(route),
     }
 }
@@ -88,32 +88,44 @@ fn share(route: &Value, rule: OurRule) -> u8 {
     if total == 0 { 0 } else { u8::try_from((canary * 100).div_ceil(total)).unwrap_or(100) }
 }
 
-/// None when every parent has accepted the current generation and resolved its references;
-/// otherwise what the router says, if it says anything yet.
-fn unaccepted(route: &Route) -> Option<Option<String>> {
+/// What the router makes of a route's current generation.
+enum Acceptance {
+    Accepted,
+    /// It has not said anything of this generation yet.
+    Silent,
+    Refused(String),
+}
+
+/// The first parent that has not accepted the current generation and resolved its references.
+fn acceptance(route: &Route) -> Acceptance {
     let generation = route.meta().generation.unwrap_or(0);
     let parents = list(&route.data, "/status/parents");
-    list(&route.data, "/spec/parentRefs").iter().find_map(|wanted| {
-        let parent = parents
-            .iter()
-            .find(|parent| parent.get("parentRef").is_some_and(|seen| same_parent(wanted, seen, route)));
-        let Some(parent) = parent else { return Some(None) };
-        ["Accepted", "ResolvedRefs"].iter().find_map(|type_| {
-            let condition = list(parent, "/conditions")
-                .iter()
-                .find(|condition| condition.get("type").and_then(Value::as_str) == Some(type_));
-            let Some(condition) = condition else { return Some(None) };
-            let seen = condition.get("observedGeneration").and_then(Value::as_i64).unwrap_or(0);
-            if seen < generation {
-                return Some(None);
+    for wanted in list(&route.data, "/spec/parentRefs") {
+        let parent = parents.iter().find(|parent| {
+            parent.get("parentRef").is_some_and(|seen| same_parent(wanted, seen, route))
+        });
+        for type_ in ["Accepted", "ResolvedRefs"] {
+            let condition = parent.and_then(|parent| {
+                list(parent, "/conditions")
+                    .iter()
+                    .find(|condition| condition.get("type").and_then(Value::as_str) == Some(type_))
+            });
+            let Some(condition) = condition else { return Acceptance::Silent };
+            if condition.get("observedGeneration").and_then(Value::as_i64).unwrap_or(0) < generation
+            {
+                return Acceptance::Silent;
             }
             let text = |field| condition.get(field).and_then(Value::as_str).unwrap_or_default();
-            (text("status") != "True").then(|| {
+            if text("status") != "True" {
                 let message: String = text("message").chars().take(300).collect();
-                Some(format!("the router says {type_}={} {}: {message}", text("status"), text("reason")))
-            })
-        })
-    })
+                let (status, reason) = (text("status"), text("reason"));
+                return Acceptance::Refused(format!(
+                    "the router says {type_}={status} {reason}: {message}"
+                ));
+            }
+        }
+    }
+    Acceptance::Accepted
 }
 
 fn same_parent(wanted: &Value, seen: &Value, route: &Route) -> bool {
@@ -138,7 +150,10 @@ fn foreign_manager(route: &Route) -> Option<String> {
         .iter()
         .filter(|entry| entry.manager.as_deref() != Some(MANAGED_BY) && entry.subresource.is_none())
         .filter(|entry| {
-            entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer("/f:spec/f:rules").is_some())
+            entry
+                .fields_v1
+                .as_ref()
+                .is_some_and(|fields| fields.0.pointer("/f:spec/f:rules").is_some())
         })
         .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
         .and_then(|entry| entry.manager.clone())

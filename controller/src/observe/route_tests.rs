@@ -25,9 +25,7 @@ fn rule(stable: u32, canary: u32) -> Value {
 }
 
 fn accepted(generation: i64, accepted: &str) -> Value {
-    let condition = |type_: &str, status: &str| {
-        json!({"type": type_, "status": status, "reason": "R", "message": "m", "observedGeneration": generation})
-    };
+    let condition = |type_: &str, status: &str| json!({"type": type_, "status": status, "reason": "R", "message": "m", "observedGeneration": generation});
     json!([{
         "parentRef": {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge", "namespace": "gw"},
         "conditions": [condition("Accepted", accepted), condition("ResolvedRefs", "True")],
@@ -40,7 +38,8 @@ fn state(rules: &Value, parents: &Value) -> RouteState {
 
 #[test]
 fn shares_are_read_from_every_rule_of_ours_and_rounded_up() {
-    let rules = json!([rule(90, 10), rule(199, 1), {"backendRefs": [{"name": "other", "port": 80}]}]);
+    let rules =
+        json!([rule(90, 10), rule(199, 1), {"backendRefs": [{"name": "other", "port": 80}]}]);
     let RouteState::Present { lowest, highest, acknowledged, manager, .. } =
         state(&rules, &accepted(4, "True"))
     else {

@@ -101,7 +101,7 @@ fn state(plan: &Plan, problems: &[String]) -> State {
 
 /// The words for a moving rollout, the most urgent first.
 fn progressing(plan: &Plan) -> State {
-    const WORDS: [(WaitReason, &str); 11] = [
+    const WORDS: [(WaitReason, &str); 12] = [
         (WaitReason::Paused, "Paused"),
         (WaitReason::TrafficConflict, "TrafficConflict"),
         (WaitReason::RouteMissing, "RouteMissing"),
@@ -112,11 +112,11 @@ fn progressing(plan: &Plan) -> State {
         (WaitReason::AwaitingApproval, "AwaitingApproval"),
         (WaitReason::Unreachable, "ClusterUnreachable"),
         (WaitReason::Analyzing, "Analyzing"),
+        (WaitReason::CollectingSamples, "Analyzing"),
         (WaitReason::Baking, "Analyzing"),
     ];
-    let found = WORDS
-        .iter()
-        .find_map(|(reason, word)| find(plan, *reason).map(|message| (*word, message)));
+    let found =
+        WORDS.iter().find_map(|(reason, word)| find(plan, *reason).map(|message| (*word, message)));
     let (reason, message) = found.unwrap_or_else(|| {
         let message = plan.waiting.first().map(|waiting| waiting.message.clone());
         ("Progressing", message.unwrap_or_else(|| "moving".to_owned()))
@@ -157,7 +157,11 @@ fn reachable(plan: &Plan) -> Draft {
         type_: types::CLUSTERS_REACHABLE,
         status: Some(all),
         reason: if all { "AllReachable" } else { "ClusterUnreachable" },
-        message: if all { "every cluster of the plan is reachable".to_owned() } else { unknown.join("; ") },
+        message: if all {
+            "every cluster of the plan is reachable".to_owned()
+        } else {
+            unknown.join("; ")
+        },
     }
 }
 
@@ -172,9 +176,7 @@ fn analysis(plan: &Plan) -> Option<Draft> {
     let verdicts = plan.next.members.values().filter_map(|member| member.verdict.as_ref());
     let open = verdicts.clone().find(|record| record.verdict != Verdict::Pass);
     match (open, verdicts.clone().next()) {
-        (Some(record), _) => {
-            draft(None, "Analyzing", record.message.clone())
-        }
+        (Some(record), _) => draft(None, "Analyzing", record.message.clone()),
         (None, Some(record)) => draft(Some(true), "AnalysisPassed", record.message.clone()),
         (None, None) => draft(None, "NoVerdictYet", "no gate is open".to_owned()),
     }

@@ -31,9 +31,8 @@ impl<'a> Selector<'a> {
         equal.into_iter().all(|(key, value)| labels.get(key) == Some(value))
             && expressions.into_iter().all(|expression| {
                 let value = labels.get(&expression.key);
-                let listed = |value: &String| {
-                    expression.values.iter().flatten().any(|other| other == value)
-                };
+                let listed =
+                    |value: &String| expression.values.iter().flatten().any(|other| other == value);
                 match expression.operator.as_str() {
                     "In" => value.is_some_and(listed),
                     "NotIn" => !value.is_some_and(listed),
@@ -68,17 +67,20 @@ fn chosen(
     for (index, wave) in waves.iter().enumerate() {
         let field = format!("spec.waves[{index}]");
         let Some(selector) = Selector::parse(&wave.cluster_selector) else {
-            problems.push(format!("{field}.clusterSelector: an operator must be In, NotIn, Exists or DoesNotExist"));
+            problems.push(format!(
+                "{field}.clusterSelector: an operator must be In, NotIn, Exists or DoesNotExist"
+            ));
             continue;
         };
         let (mine, others): (Vec<_>, Vec<_>) =
             left.into_iter().partition(|cluster| selector.matches(cluster.labels()));
         left = others;
         let members: Vec<MemberId> = mine.iter().map(|c| MemberId(c.name_any())).collect();
-        let concurrent_max = wave.max_concurrent.concurrency_of(members.len()).unwrap_or_else(|error| {
-            problems.push(format!("{field}.maxConcurrent: {error}"));
-            1
-        });
+        let concurrent_max =
+            wave.max_concurrent.concurrency_of(members.len()).unwrap_or_else(|error| {
+                problems.push(format!("{field}.maxConcurrent: {error}"));
+                1
+            });
         let last = index + 1 == waves.len();
         let (bake, samples) = match &wave.bake {
             Some(bake) => super::bake(Some(bake), &format!("{field}.bake"), compares, problems),

@@ -65,10 +65,11 @@ impl Config {
         };
         let version =
             text("VERSION").context("VERSION must be set: it names what this pod runs")?;
-        let version = HeaderValue::from_str(&version)
-            .ok()
-            .filter(|value| value.to_str().is_ok())
-            .with_context(|| format!("VERSION must be plain ASCII text, not `{version}`"))?;
+        let version =
+            HeaderValue::from_str(&version)
+                .ok()
+                .filter(|value| value.to_str().is_ok())
+                .with_context(|| format!("VERSION must be plain ASCII text, not `{version}`"))?;
         Ok(Self {
             address: SocketAddr::new(ip, port),
             version,
@@ -113,10 +114,7 @@ impl Faults {
 }
 
 fn milliseconds(name: &str, value: &str) -> anyhow::Result<Duration> {
-    let parsed = value
-        .parse()
-        .ok()
-        .filter(|delay| *delay <= LONGEST_DELAY_MS);
+    let parsed = value.parse().ok().filter(|delay| *delay <= LONGEST_DELAY_MS);
     let delay = parsed.with_context(|| {
         format!("{name} must be whole milliseconds up to {LONGEST_DELAY_MS}, not `{value}`")
     })?;
@@ -126,10 +124,7 @@ fn milliseconds(name: &str, value: &str) -> anyhow::Result<Duration> {
 fn rate(name: &str, value: &str) -> anyhow::Result<f64> {
     let parsed: Option<f64> = value.parse().ok();
     let rate = parsed.with_context(|| format!("{name} must be a number, not `{value}`"))?;
-    ensure!(
-        (0.0..=1.0).contains(&rate),
-        "{name} must be from 0 to 1, not {value}"
-    );
+    ensure!((0.0..=1.0).contains(&rate), "{name} must be from 0 to 1, not {value}");
     Ok(rate)
 }
 
@@ -190,47 +185,15 @@ mod tests {
     #[test]
     fn a_wrong_value_is_one_sentence_that_names_it() {
         for (name, value, sentence) in [
-            (
-                "VERSION",
-                "",
-                "VERSION must be set: it names what this pod runs",
-            ),
-            (
-                "VERSION",
-                "v\n",
-                "VERSION must be plain ASCII text, not `v\n`",
-            ),
+            ("VERSION", "", "VERSION must be set: it names what this pod runs"),
+            ("VERSION", "v\n", "VERSION must be plain ASCII text, not `v\n`"),
             ("POD_IP", "here", "POD_IP must be an IP address, not `here`"),
-            (
-                "PORT",
-                "70000",
-                "PORT must be a number up to 65535, not `70000`",
-            ),
-            (
-                "ERROR_RATE",
-                "20%",
-                "ERROR_RATE must be a number, not `20%`",
-            ),
-            (
-                "ERROR_RATE",
-                "1.5",
-                "ERROR_RATE must be from 0 to 1, not 1.5",
-            ),
-            (
-                "ERROR_RATE",
-                "NaN",
-                "ERROR_RATE must be from 0 to 1, not NaN",
-            ),
-            (
-                "LATENCY_MS",
-                "-1",
-                "LATENCY_MS must be whole milliseconds up to 600000, not `-1`",
-            ),
-            (
-                "ERROR_AFTER_REQUESTS",
-                "x",
-                "ERROR_AFTER_REQUESTS must be a whole number, not `x`",
-            ),
+            ("PORT", "70000", "PORT must be a number up to 65535, not `70000`"),
+            ("ERROR_RATE", "20%", "ERROR_RATE must be a number, not `20%`"),
+            ("ERROR_RATE", "1.5", "ERROR_RATE must be from 0 to 1, not 1.5"),
+            ("ERROR_RATE", "NaN", "ERROR_RATE must be from 0 to 1, not NaN"),
+            ("LATENCY_MS", "-1", "LATENCY_MS must be whole milliseconds up to 600000, not `-1`"),
+            ("ERROR_AFTER_REQUESTS", "x", "ERROR_AFTER_REQUESTS must be a whole number, not `x`"),
         ] {
             let pairs = [(name, value), ("VERSION", "v1")];
             assert_eq!(parse(&pairs).unwrap_err().to_string(), sentence);
@@ -239,18 +202,9 @@ mod tests {
 
     #[test]
     fn a_query_changes_only_the_faults_that_it_names() {
-        let before = Faults {
-            error_rate: 0.1,
-            ..Faults::default()
-        };
+        let before = Faults { error_rate: 0.1, ..Faults::default() };
         let after = before.changed_by("latency_ms=50").unwrap();
-        assert_eq!(
-            after,
-            Faults {
-                latency: Duration::from_millis(50),
-                ..before
-            }
-        );
+        assert_eq!(after, Faults { latency: Duration::from_millis(50), ..before });
         assert_eq!(after.changed_by("").unwrap(), after);
         assert!(before.changed_by("error_rate=2").is_err());
         assert!(before.changed_by("chaos=1").is_err());

@@ -31,16 +31,10 @@ pub(super) struct Metrics {
 impl Metrics {
     /// Counts one answer.
     pub(super) fn record(&mut self, failed: bool, took: Duration) {
-        let counter = if failed {
-            &mut self.failed
-        } else {
-            &mut self.ok
-        };
+        let counter = if failed { &mut self.failed } else { &mut self.ok };
         *counter += 1;
         self.total += took;
-        let bucket = BOUNDS
-            .iter()
-            .position(|(_, bound)| took.as_micros() <= u128::from(*bound));
+        let bucket = BOUNDS.iter().position(|(_, bound)| took.as_micros() <= u128::from(*bound));
         // Slower than the last bound: only the bucket `+Inf`, which is the count, has it.
         if let Some(count) = bucket.and_then(|index| self.buckets.get_mut(index)) {
             *count += 1;
@@ -57,10 +51,7 @@ impl Metrics {
     }
 
     fn write(&self, page: &mut String) -> std::fmt::Result {
-        writeln!(
-            page,
-            "# HELP http_requests_total Requests on / by status code."
-        )?;
+        writeln!(page, "# HELP http_requests_total Requests on / by status code.")?;
         writeln!(page, "# TYPE http_requests_total counter")?;
         writeln!(page, "http_requests_total{{code=\"200\"}} {}", self.ok)?;
         writeln!(page, "http_requests_total{{code=\"500\"}} {}", self.failed)?;
@@ -109,10 +100,7 @@ mod tests {
             "http_request_duration_seconds_sum 9.041",
             "http_request_duration_seconds_count 3",
         ] {
-            assert!(
-                page.lines().any(|found| found == line),
-                "{line} is not in\n{page}"
-            );
+            assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
         }
     }
 }

@@ -34,18 +34,9 @@ struct State {
 impl Application {
     pub(super) fn new(config: Config) -> Self {
         let metrics = Metrics::default();
-        let state = State {
-            faults: config.faults,
-            metrics,
-            requests: 0,
-            stopping: false,
-        };
+        let state = State { faults: config.faults, metrics, requests: 0, stopping: false };
         let healthy_from = Instant::now() + config.start_delay;
-        Self {
-            config,
-            healthy_from,
-            state: Mutex::new(state),
-        }
+        Self { config, healthy_from, state: Mutex::new(state) }
     }
 
     /// From now on every answer asks the client to close its connection.
@@ -81,10 +72,7 @@ impl Application {
         let (latency, failed) = {
             let mut state = self.state();
             state.requests += 1;
-            let spent = self
-                .config
-                .error_after_requests
-                .is_some_and(|most| state.requests > most);
+            let spent = self.config.error_after_requests.is_some_and(|most| state.requests > most);
             // Traffic that arrives before the application is ready must be seen to fail.
             let failed = spent || self.starting() || fastrand::f64() < state.faults.error_rate;
             (latency(&state.faults), failed)
@@ -93,11 +81,7 @@ impl Application {
             tokio::time::sleep(latency).await;
         }
         self.state().metrics.record(failed, begun.elapsed());
-        let status = if failed {
-            StatusCode::INTERNAL_SERVER_ERROR
-        } else {
-            StatusCode::OK
-        };
+        let status = if failed { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
         let version = self.config.version.to_str().unwrap_or_default();
         plain(status, format!("{version} {}\n", self.config.pod_name))
     }
@@ -113,11 +97,7 @@ impl Application {
     }
 
     fn faults(&self) -> Response<Full<Bytes>> {
-        let Faults {
-            error_rate,
-            latency,
-            jitter,
-        } = self.state().faults;
+        let Faults { error_rate, latency, jitter } = self.state().faults;
         let text = format!(
             "error_rate={error_rate}&latency_ms={}&latency_jitter_ms={}\n",
             latency.as_millis(),
@@ -156,9 +136,7 @@ fn latency(faults: &Faults) -> Duration {
 fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response
 }
 
@@ -187,10 +165,7 @@ mod tests {
     #[tokio::test]
     async fn it_names_its_version_and_pod() {
         let application = application(&[("VERSION", "v1"), ("POD_NAME", "a-1")]);
-        assert_eq!(
-            ask(&application, Method::GET, "/").await,
-            (200, "v1 a-1\n".to_owned())
-        );
+        assert_eq!(ask(&application, Method::GET, "/").await, (200, "v1 a-1\n".to_owned()));
         assert_eq!(ask(&application, Method::GET, "/other").await.0, 404);
     }
 
@@ -203,12 +178,7 @@ mod tests {
             (200, "error_rate=1&latency_ms=0&latency_jitter_ms=0\n")
         );
         assert_eq!(ask(&application, Method::GET, "/").await.0, 500);
-        assert_eq!(
-            ask(&application, Method::POST, "/control?error_rate=9")
-                .await
-                .0,
-            400
-        );
+        assert_eq!(ask(&application, Method::POST, "/control?error_rate=9").await.0, 400);
         assert_eq!(ask(&application, Method::GET, "/control").await.1, shown);
         let (_, page) = ask(&application, Method::GET, "/metrics").await;
         assert!(page.contains("http_requests_total{code=\"500\"} 1\n"));

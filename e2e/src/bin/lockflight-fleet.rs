@@ -65,10 +65,7 @@ fn begin() -> anyhow::Result<()> {
     let mut ports = vec![0; 1 + 2 * usize::from(up.members)];
     ports.push(up.dashboard_port);
     let listeners = namespace::enter(&ports)?;
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(run(up, listeners))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(up, listeners))
 }
 
 async fn run(up: Up, listeners: Vec<TcpListener>) -> anyhow::Result<()> {
@@ -119,11 +116,7 @@ async fn start(
     println!("  kubectl --context m1 get gateways -A  # a member");
     println!("gateways (send the Host header of your route):");
     for (member, gateway) in fleet.members.iter().zip(&gateways) {
-        println!(
-            "  {}: http://{}",
-            member.cluster.name(),
-            gateway.local_addr()?
-        );
+        println!("  {}: http://{}", member.cluster.name(), gateway.local_addr()?);
     }
     fleet.expose_gateways(gateways)?;
 

@@ -62,10 +62,7 @@ pub fn ensure_all() -> anyhow::Result<Components> {
     }
     crate::namespace::check()?;
     let store = Store::open()?;
-    let missing: Vec<_> = recipes::all()?
-        .into_iter()
-        .filter(|r| !store.is_sound(r))
-        .collect();
+    let missing: Vec<_> = recipes::all()?.into_iter().filter(|r| !store.is_sound(r)).collect();
     if !missing.is_empty() {
         prerequisites::check()?;
     }

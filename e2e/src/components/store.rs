@@ -15,11 +15,7 @@ const DIGEST: &str = "sha256";
 
 /// `$LOCKFLIGHT_CACHE`, else `$XDG_CACHE_HOME/lockflight`, else `~/.cache/lockflight`.
 pub fn cache_dir() -> anyhow::Result<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     variable("LOCKFLIGHT_CACHE")
         .or_else(|| variable("XDG_CACHE_HOME").map(|dir| dir.join("lockflight")))
         .or_else(|| variable("HOME").map(|dir| dir.join(".cache/lockflight")))
@@ -34,10 +30,7 @@ impl Store {
     pub(super) fn open() -> anyhow::Result<Self> {
         let root = cache_dir()?;
         std::fs::create_dir_all(&root).with_context(|| {
-            format!(
-                "cannot make {}: set LOCKFLIGHT_CACHE to another folder",
-                root.display()
-            )
+            format!("cannot make {}: set LOCKFLIGHT_CACHE to another folder", root.display())
         })?;
         Ok(Self { root })
     }
@@ -70,19 +63,11 @@ impl Store {
         }
         eprintln!("making {} (usually takes {}) …", recipe.key, recipe.usual);
         let begin = Instant::now();
-        let work = tempfile::Builder::new()
-            .prefix(".making-")
-            .tempdir_in(&self.root)?;
+        let work = tempfile::Builder::new().prefix(".making-").tempdir_in(&self.root)?;
         (recipe.make)(work.path()).with_context(|| {
-            format!(
-                "could not make {}: are the network and enough disk there?",
-                recipe.key
-            )
+            format!("could not make {}: are the network and enough disk there?", recipe.key)
         })?;
-        std::fs::write(
-            work.path().join(DIGEST),
-            digest(&work.path().join(recipe.file))?,
-        )?;
+        std::fs::write(work.path().join(DIGEST), digest(&work.path().join(recipe.file))?)?;
         std::fs::rename(work.keep(), &place)?;
         eprintln!("made {} in {:.0?}", recipe.key, begin.elapsed());
         Ok(())
@@ -113,9 +98,7 @@ pub(super) fn digest_of(texts: &[Vec<u8>]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]
@@ -125,9 +108,7 @@ mod tests {
     #[test]
     fn a_damaged_component_is_made_anew() {
         let root = tempfile::tempdir().unwrap();
-        let store = Store {
-            root: root.path().to_owned(),
-        };
+        let store = Store { root: root.path().to_owned() };
         let recipe = Recipe {
             key: "tool-v1".into(),
             file: "tool",
@@ -140,9 +121,6 @@ mod tests {
         std::fs::write(store.file(&recipe), "half").unwrap();
         assert!(!store.is_sound(&recipe));
         store.make(&recipe).unwrap();
-        assert_eq!(
-            std::fs::read_to_string(store.file(&recipe)).unwrap(),
-            "whole"
-        );
+        assert_eq!(std::fs::read_to_string(store.file(&recipe)).unwrap(), "whole");
     }
 }

@@ -34,15 +34,8 @@ pub(super) struct Lease {
 
 impl Addresses {
     pub(super) fn new(cluster: u8) -> Self {
-        let state = State {
-            taken: BTreeSet::new(),
-            next: FIRST,
-        };
-        Self {
-            cluster,
-            state: Mutex::new(state),
-            freed: Notify::new(),
-        }
+        let state = State { taken: BTreeSet::new(), next: FIRST };
+        Self { cluster, state: Mutex::new(state), freed: Notify::new() }
     }
 
     /// An address that nobody uses, `preferred` if possible. Waits while there is none.
@@ -53,32 +46,24 @@ impl Addresses {
             // Before looking, so that an address that is freed in between is not missed.
             freed.as_mut().enable();
             if let Some(host) = self.take(preferred) {
-                return Lease {
-                    pool: Arc::clone(self),
-                    host,
-                };
+                return Lease { pool: Arc::clone(self), host };
             }
             freed.await;
         }
     }
 
     fn take(&self, preferred: Option<Ipv4Addr>) -> Option<u8> {
-        let preferred = preferred
-            .map(|address| address.octets())
-            .and_then(|octets| {
-                let [10, 200, cluster, host] = octets else {
-                    return None;
-                };
-                (cluster == self.cluster && (FIRST..=LAST).contains(&host)).then_some(host)
-            });
+        let preferred = preferred.map(|address| address.octets()).and_then(|octets| {
+            let [10, 200, cluster, host] = octets else {
+                return None;
+            };
+            (cluster == self.cluster && (FIRST..=LAST).contains(&host)).then_some(host)
+        });
         let mut state = self.state();
         // Around the circle: an address that was just freed comes last, because a gateway may
         // believe for a moment that it still belongs to the old pod.
         let circle = (state.next..=LAST).chain(FIRST..state.next);
-        let host = preferred
-            .into_iter()
-            .chain(circle)
-            .find(|host| !state.taken.contains(host))?;
+        let host = preferred.into_iter().chain(circle).find(|host| !state.taken.contains(host))?;
         state.taken.insert(host);
         state.next = if host == LAST { FIRST } else { host + 1 };
         Some(host)
@@ -120,10 +105,7 @@ mod tests {
             leases.push(pool.lease(None).await);
         }
         assert_eq!(leases[0].address(), Ipv4Addr::new(10, 200, 3, 11));
-        assert_eq!(
-            leases.last().unwrap().address(),
-            Ipv4Addr::new(10, 200, 3, 10)
-        );
+        assert_eq!(leases.last().unwrap().address(), Ipv4Addr::new(10, 200, 3, 10));
     }
 
     #[tokio::test]

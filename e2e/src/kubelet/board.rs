@@ -38,19 +38,13 @@ impl Board {
             phase: Some("Pending".to_owned()),
             observed_generation: pod.generation,
             host_ip: Some(host.to_string()),
-            host_ips: Some(vec![HostIP {
-                ip: host.to_string(),
-            }]),
+            host_ips: Some(vec![HostIP { ip: host.to_string() }]),
             start_time: before.start_time.clone().or_else(|| Some(now())),
             // With the times of an earlier kubelet, and the scheduler's.
             conditions: before.conditions.clone(),
             ..PodStatus::default()
         };
-        Self {
-            container,
-            status,
-            out,
-        }
+        Self { container, status, out }
     }
 
     /// It cannot run.
@@ -69,19 +63,14 @@ impl Board {
     ) {
         let address = address.to_string();
         self.status.phase = Some("Running".to_owned());
-        self.status.pod_ips = Some(vec![PodIP {
-            ip: address.clone(),
-        }]);
+        self.status.pod_ips = Some(vec![PodIP { ip: address.clone() }]);
         self.status.pod_ip = Some(address);
         self.container.restart_count += i32::from(again);
         self.container.image_id.clone_from(&self.container.image);
         self.container.container_id = Some(format!("process://{}", process.pid()));
         let started_at = Some(Time(process.started()));
         let running = Some(ContainerStateRunning { started_at });
-        self.container.state = Some(ContainerState {
-            running,
-            ..ContainerState::default()
-        });
+        self.container.state = Some(ContainerState { running, ..ContainerState::default() });
         self.health(health);
     }
 
@@ -101,10 +90,8 @@ impl Board {
     /// Its process has ended and will be started again.
     pub(super) fn crashed(&mut self, exit: Exit, message: String) {
         let terminated = Some(self.terminated(exit));
-        self.container.last_state = Some(ContainerState {
-            terminated,
-            ..ContainerState::default()
-        });
+        self.container.last_state =
+            Some(ContainerState { terminated, ..ContainerState::default() });
         self.wait_for("CrashLoopBackOff", message);
         self.publish();
     }
@@ -117,10 +104,7 @@ impl Board {
         self.container.ready = false;
         if let Some(exit) = exit {
             let terminated = Some(self.terminated(exit));
-            self.container.state = Some(ContainerState {
-                terminated,
-                ..ContainerState::default()
-            });
+            self.container.state = Some(ContainerState { terminated, ..ContainerState::default() });
         }
         self.publish();
     }
@@ -139,14 +123,9 @@ impl Board {
     }
 
     fn wait_for(&mut self, reason: &str, message: String) {
-        let waiting = Some(ContainerStateWaiting {
-            reason: Some(reason.to_owned()),
-            message: Some(message),
-        });
-        self.container.state = Some(ContainerState {
-            waiting,
-            ..ContainerState::default()
-        });
+        let waiting =
+            Some(ContainerStateWaiting { reason: Some(reason.to_owned()), message: Some(message) });
+        self.container.state = Some(ContainerState { waiting, ..ContainerState::default() });
         self.container.started = Some(false);
         self.container.ready = false;
     }

@@ -58,12 +58,7 @@ struct Dispatch {
 impl Dispatch {
     fn new(host: Arc<Host>) -> Self {
         let (orders, listed) = (BTreeMap::new(), BTreeSet::new());
-        Self {
-            host,
-            orders,
-            tasks: JoinSet::new(),
-            listed,
-        }
+        Self { host, orders, tasks: JoinSet::new(), listed }
     }
 
     fn handle(&mut self, event: Event<Pod>) {
@@ -106,17 +101,13 @@ impl Dispatch {
             });
             return;
         }
-        let phase = pod
-            .status
-            .as_ref()
-            .and_then(|status| status.phase.as_deref());
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         if order == Order::Run && matches!(phase, Some("Succeeded" | "Failed")) {
             return;
         }
         let (sender, receiver) = watch::channel(order);
         self.orders.insert(uid, sender);
-        self.tasks
-            .spawn(worker::run(Arc::clone(&self.host), pod.clone(), receiver));
+        self.tasks.spawn(worker::run(Arc::clone(&self.host), pod.clone(), receiver));
     }
 }
 

@@ -72,10 +72,7 @@ impl Manifest {
             Ok(settings) => (settings, find_program(&image, programs)),
             Err(error) => {
                 let message = format!("{error:#}");
-                let refusal = Refusal {
-                    reason: "CreateContainerConfigError",
-                    message,
-                };
+                let refusal = Refusal { reason: "CreateContainerConfigError", message };
                 (Settings::default(), Err(refusal))
             }
         };
@@ -92,10 +89,7 @@ impl Manifest {
             port: settings.port,
             probes: settings.probes,
             pre_stop: settings.pre_stop,
-            grace: seconds(
-                spec.termination_grace_period_seconds
-                    .unwrap_or(DEFAULT_GRACE),
-            ),
+            grace: seconds(spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE)),
             restart: match spec.restart_policy.as_deref() {
                 Some("Never") => Restart::Never,
                 Some("OnFailure") => Restart::OnFailure,
@@ -107,19 +101,13 @@ impl Manifest {
 
     /// The address that the pod had under an earlier kubelet.
     pub(super) fn address_before(&self) -> Option<Ipv4Addr> {
-        self.before
-            .pod_ip
-            .as_ref()
-            .and_then(|address| address.parse().ok())
+        self.before.pod_ip.as_ref().and_then(|address| address.parse().ok())
     }
 
     /// The restarts under an earlier kubelet, and whether it had started the container at all.
     pub(super) fn restarts_before(&self) -> Option<i32> {
         let status = self.before.container_statuses.as_ref()?.first()?;
-        let ran = status
-            .state
-            .as_ref()
-            .is_some_and(|state| state.waiting.is_none());
+        let ran = status.state.as_ref().is_some_and(|state| state.waiting.is_none());
         (ran || status.last_state.is_some()).then_some(status.restart_count)
     }
 }
@@ -134,14 +122,8 @@ struct Settings {
 
 impl Settings {
     fn of(spec: &PodSpec, container: &Container) -> anyhow::Result<Self> {
-        let init = spec
-            .init_containers
-            .as_ref()
-            .is_some_and(|list| !list.is_empty());
-        ensure!(
-            spec.containers.len() == 1 && !init,
-            "only pods of one container can run here"
-        );
+        let init = spec.init_containers.as_ref().is_some_and(|list| !list.is_empty());
+        ensure!(spec.containers.len() == 1 && !init, "only pods of one container can run here");
         ensure!(
             container.env_from.as_ref().is_none_or(Vec::is_empty),
             "envFrom is not supported here"
@@ -149,27 +131,12 @@ impl Settings {
         let mut env = Vec::new();
         for variable in container.env.iter().flatten() {
             let name = &variable.name;
-            ensure!(
-                variable.value_from.is_none(),
-                "valueFrom of {name} is not supported here"
-            );
+            ensure!(variable.value_from.is_none(), "valueFrom of {name} is not supported here");
             env.push((name.clone(), variable.value.clone().unwrap_or_default()));
         }
-        let port = container
-            .ports
-            .iter()
-            .flatten()
-            .next()
-            .map(|port| port.container_port);
-        let port = port
-            .map_or(Ok(DEFAULT_PORT), u16::try_from)
-            .context("containerPort")?;
-        Ok(Self {
-            env,
-            port,
-            probes: Probes::of(container)?,
-            pre_stop: pre_stop(container)?,
-        })
+        let port = container.ports.iter().flatten().next().map(|port| port.container_port);
+        let port = port.map_or(Ok(DEFAULT_PORT), u16::try_from).context("containerPort")?;
+        Ok(Self { env, port, probes: Probes::of(container)?, pre_stop: pre_stop(container)? })
     }
 }
 
@@ -177,10 +144,7 @@ fn pre_stop(container: &Container) -> anyhow::Result<Duration> {
     let Some(lifecycle) = &container.lifecycle else {
         return Ok(Duration::ZERO);
     };
-    ensure!(
-        lifecycle.post_start.is_none(),
-        "postStart is not supported here"
-    );
+    ensure!(lifecycle.post_start.is_none(), "postStart is not supported here");
     match &lifecycle.pre_stop {
         None => Ok(Duration::ZERO),
         Some(hook) => match &hook.sleep {
@@ -191,13 +155,10 @@ fn pre_stop(container: &Container) -> anyhow::Result<Duration> {
 }
 
 fn find_program(image: &str, programs: &BTreeMap<String, PathBuf>) -> Result<PathBuf, Refusal> {
-    programs
-        .get(without_tag(image))
-        .cloned()
-        .ok_or_else(|| Refusal {
-            reason: "ErrImagePull",
-            message: format!("no program stands for the image `{image}`"),
-        })
+    programs.get(without_tag(image)).cloned().ok_or_else(|| Refusal {
+        reason: "ErrImagePull",
+        message: format!("no program stands for the image `{image}`"),
+    })
 }
 
 /// `registry:5000/shop/demo` of `registry:5000/shop/demo:v2@sha256:…`.
@@ -256,10 +217,7 @@ mod tests {
         }));
         assert_eq!(pod.program, Ok(PathBuf::from("/demo")));
         let env = [("VERSION", "v1"), ("EMPTY", "")];
-        assert_eq!(
-            pod.env,
-            env.map(|(name, value)| (name.to_owned(), value.to_owned()))
-        );
+        assert_eq!(pod.env, env.map(|(name, value)| (name.to_owned(), value.to_owned())));
         assert_eq!((pod.port, pod.restart), (9090, Restart::Always));
         assert_eq!((pod.pre_stop.as_secs(), pod.grace.as_secs()), (3, 7));
         assert_eq!(pod.restarts_before(), None);

@@ -62,10 +62,8 @@ pub(super) async fn register(client: &Client, cluster: u8) -> anyhow::Result<()>
 async fn try_register(nodes: &Api<Node>, cluster: u8) -> Result<(), Error> {
     let mut node = Node::default();
     node.metadata.name = Some(NODE_NAME.to_owned());
-    node.metadata.labels = Some(BTreeMap::from([(
-        "kubernetes.io/hostname".to_owned(),
-        NODE_NAME.to_owned(),
-    )]));
+    node.metadata.labels =
+        Some(BTreeMap::from([("kubernetes.io/hostname".to_owned(), NODE_NAME.to_owned())]));
     match nodes.create(&PostParams::default(), &node).await {
         Ok(_) => {}
         Err(Error::Api(status)) if status.code == 409 => {}
@@ -103,9 +101,7 @@ async fn try_register(nodes: &Api<Node>, cluster: u8) -> Result<(), Error> {
             "kubeProxyVersion": "",
         },
     }});
-    nodes
-        .patch_status(NODE_NAME, &parameters, &Patch::Strategic(status))
-        .await?;
+    nodes.patch_status(NODE_NAME, &parameters, &Patch::Strategic(status)).await?;
     // Admission marks every new node as not ready, and the controller that would take the mark
     // away does not run in the testbed.
     let no_taints = Patch::Merge(json!({"spec": {"taints": null}}));

@@ -29,13 +29,8 @@ impl Order {
         if pod.metadata.deletion_timestamp.is_none() {
             return Self::Run;
         }
-        let seconds = pod
-            .metadata
-            .deletion_grace_period_seconds
-            .unwrap_or(DEFAULT_GRACE);
-        Self::Stop {
-            grace: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
-        }
+        let seconds = pod.metadata.deletion_grace_period_seconds.unwrap_or(DEFAULT_GRACE);
+        Self::Stop { grace: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)) }
     }
 
     /// How long a process may take to end; `None` if it may run.

@@ -48,11 +48,7 @@ impl Probes {
     /// The health of a container whose process has just started.
     pub(super) fn at_start(&self) -> Health {
         let started = self.startup.is_none();
-        Health {
-            started,
-            ready: started && self.readiness.is_none(),
-            dead: None,
-        }
+        Health { started, ready: started && self.readiness.is_none(), dead: None }
     }
 }
 

@@ -71,13 +71,7 @@ impl Process {
             message.spawn(tail(stderr));
         }
         let pid = child.id().unwrap_or_default();
-        Ok(Self {
-            child,
-            pid,
-            started: Timestamp::now(),
-            _owner: owner,
-            message,
-        })
+        Ok(Self { child, pid, started: Timestamp::now(), _owner: owner, message })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -93,32 +87,16 @@ impl Process {
         let status = self.child.wait().await;
         let finished = Timestamp::now();
         let message = timeout(MESSAGE_WAIT, self.message.join_next()).await;
-        let message = message
-            .ok()
-            .flatten()
-            .and_then(Result::ok)
-            .filter(|text| !text.is_empty());
+        let message = message.ok().flatten().and_then(Result::ok).filter(|text| !text.is_empty());
         // A status that cannot be had (somebody else reaped the child) is an unknown failure.
         let (code, signal) = status.map_or((255, None), exit_code);
-        Exit {
-            code,
-            signal,
-            started: self.started,
-            finished,
-            message,
-        }
+        Exit { code, signal, started: self.started, finished, message }
     }
 
     /// Its end if it was killed and that could not be waited for.
     pub(super) fn killed(&self) -> Exit {
         let finished = Timestamp::now();
-        Exit {
-            code: 137,
-            signal: Some(9),
-            started: self.started,
-            finished,
-            message: None,
-        }
+        Exit { code: 137, signal: Some(9), started: self.started, finished, message: None }
     }
 
     /// Asks it to end.

@@ -36,11 +36,7 @@ enum Answer {
 impl Reporter {
     pub(super) fn new(client: Client, pod: &Manifest) -> Self {
         let pods = Api::namespaced(client, &pod.namespace);
-        Self {
-            pods,
-            name: pod.name.clone(),
-            uid: pod.uid.clone(),
-        }
+        Self { pods, name: pod.name.clone(), uid: pod.uid.clone() }
     }
 
     /// Reports each status, skipping those that are already outdated, until there are no more.
@@ -105,10 +101,7 @@ impl Reporter {
     /// A status that the API server refuses is a defect of this kubelet: trying again would not
     /// help, and hiding it would cost somebody a day.
     fn refused(&self, reason: &str) -> Answer {
-        eprintln!(
-            "kubelet: the status of pod {} was refused: {reason}",
-            self.name
-        );
+        eprintln!("kubelet: the status of pod {} was refused: {reason}", self.name);
         Answer::Settled
     }
 }

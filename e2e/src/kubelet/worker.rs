@@ -37,13 +37,7 @@ pub(super) async fn run(host: Arc<Host>, pod: Pod, orders: watch::Receiver<Order
     let uid = pod.uid.clone();
 
     // The board is dropped at the end of the life, which ends the reports after the last one.
-    let life = Life {
-        host,
-        pod,
-        board,
-        orders,
-    }
-    .live();
+    let life = Life { host, pod, board, orders }.live();
     let reports = async {
         tokio::select! {
             () = reporter.report(statuses) => true,
@@ -99,10 +93,7 @@ impl Life {
                 () = sleep(PULL) => {}
             }
             let message = format!("Back-off pulling image: {}", refusal.message);
-            self.board.refused(&Refusal {
-                reason: "ImagePullBackOff",
-                message,
-            });
+            self.board.refused(&Refusal { reason: "ImagePullBackOff", message });
         }
         order::ended(&mut self.orders).await;
     }
@@ -149,8 +140,7 @@ impl Life {
             Err(error) => return End::Exited(not_started(program, &error)),
         };
         let (health, mut verdicts) = watch::channel(self.pod.probes.at_start());
-        self.board
-            .running(&process, address, again, &health.borrow());
+        self.board.running(&process, address, again, &health.borrow());
         let reason = {
             let mut probing = std::pin::pin!(probe::observe(&self.pod.probes, address, &health));
             let mut over = false;
@@ -173,11 +163,7 @@ impl Life {
         self.board.stopping();
         let order = *self.orders.borrow_and_update();
         let grace = order.grace().unwrap_or(self.pod.grace);
-        let pre_stop = if order == Order::Halt {
-            Duration::ZERO
-        } else {
-            self.pod.pre_stop
-        };
+        let pre_stop = if order == Order::Halt { Duration::ZERO } else { self.pod.pre_stop };
         let mut exit = termination::end(&mut process, pre_stop, grace, &mut self.orders).await;
         match reason {
             Some(reason) if *self.orders.borrow() == Order::Run => {
@@ -193,11 +179,5 @@ impl Life {
 fn not_started(program: &Path, error: &std::io::Error) -> Exit {
     let now = Timestamp::now();
     let message = Some(format!("{} cannot be started: {error}", program.display()));
-    Exit {
-        code: 128,
-        signal: None,
-        started: now,
-        finished: now,
-        message,
-    }
+    Exit { code: 128, signal: None, started: now, finished: now, message }
 }

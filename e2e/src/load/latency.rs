@@ -17,10 +17,7 @@ pub(super) struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self {
-            counts: vec![0; BUCKETS],
-            total: 0,
-        }
+        Self { counts: vec![0; BUCKETS], total: 0 }
     }
 }
 
@@ -93,10 +90,7 @@ mod tests {
         }
         for (percent, exact) in [(50, 500.0), (99, 990.0)] {
             let found = histogram.percentile(percent).as_secs_f64() * 1000.0;
-            assert!(
-                (exact..exact * 1.07).contains(&found),
-                "p{percent} is {found}"
-            );
+            assert!((exact..exact * 1.07).contains(&found), "p{percent} is {found}");
         }
         histogram.record(Duration::MAX);
     }

@@ -71,9 +71,7 @@ impl LoadReport {
     /// The answers of one version, whatever their status.
     #[must_use]
     pub fn of_version(&self, version: &str) -> u64 {
-        self.by_version
-            .get(version)
-            .map_or(0, |statuses| statuses.values().sum())
+        self.by_version.get(version).map_or(0, |statuses| statuses.values().sum())
     }
 }
 
@@ -118,15 +116,9 @@ impl Recorder {
         let version = version.unwrap_or_default();
         let statuses = report.by_version.entry(version.to_owned()).or_default();
         *statuses.entry(status_code).or_default() += 1;
-        let seen = Seen {
-            first: now,
-            last: now,
-        };
+        let seen = Seen { first: now, last: now };
         report.seen.entry(version.to_owned()).or_insert(seen).last = now;
-        latencies
-            .entry(version.to_owned())
-            .or_default()
-            .record(latency);
+        latencies.entry(version.to_owned()).or_default().record(latency);
     }
 
     pub(super) fn report(&self) -> LoadReport {
@@ -136,10 +128,7 @@ impl Recorder {
             let p99 = histogram.percentile(99);
             (version.clone(), Latency { p50, p99 })
         });
-        LoadReport {
-            latency: latency.collect(),
-            ..counts.report.clone()
-        }
+        LoadReport { latency: latency.collect(), ..counts.report.clone() }
     }
 
     /// Nothing that holds the lock can panic, so its content is good even if a task ended badly.

@@ -96,9 +96,7 @@ impl Schedule {
         *request.uri_mut() = self.uri.clone();
         request.headers_mut().insert(HOST, self.host.clone());
         if !self.keep_alive {
-            request
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
+            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         request
     }
@@ -112,20 +110,14 @@ async fn exchange(
     recorder: Arc<Recorder>,
 ) {
     let whole = async {
-        let response = client
-            .request(request)
-            .await
-            .map_err(|error| chain(&error))?;
+        let response = client.request(request).await.map_err(|error| chain(&error))?;
         let (head, body) = response.into_parts();
         body.collect().await.map_err(|error| chain(&error))?;
         Ok::<_, String>(head)
     };
     match timeout_at(due + LoadReport::TIMEOUT, whole).await {
         Ok(Ok(head)) => {
-            let version = head
-                .headers
-                .get("x-version")
-                .and_then(|value| value.to_str().ok());
+            let version = head.headers.get("x-version").and_then(|value| value.to_str().ok());
             recorder.answered(version, head.status, due.elapsed());
         }
         Ok(Err(reason)) => recorder.lost(reason),

@@ -42,9 +42,9 @@ async fn server() -> (SocketAddr, watch::Receiver<(u64, u64)>) {
 fn answer(number: u64) -> Response<Full<Bytes>> {
     let response = match number {
         n if n % 10 == 9 => Response::builder().status(StatusCode::SERVICE_UNAVAILABLE),
-        n if n % 4 == 3 => Response::builder()
-            .status(StatusCode::INTERNAL_SERVER_ERROR)
-            .header("x-version", "v2"),
+        n if n % 4 == 3 => {
+            Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).header("x-version", "v2")
+        }
         _ => Response::builder().header("x-version", "v1"),
     };
     response.body(Full::default()).unwrap()
@@ -59,10 +59,7 @@ async fn after(load: &Load, served: &mut watch::Receiver<(u64, u64)>, requests: 
 #[tokio::test]
 async fn every_request_is_accounted_for() {
     let (address, mut served) = server().await;
-    let load = Load::builder(address, "checkout.test")
-        .rps(1000)
-        .start()
-        .unwrap();
+    let load = Load::builder(address, "checkout.test").rps(1000).start().unwrap();
     after(&load, &mut served, 200).await;
     let report = load.stop().await;
 
@@ -74,14 +71,8 @@ async fn every_request_is_accounted_for() {
     assert_eq!(report.gateway_errors, expected(|n| n % 10 == 9));
     assert_eq!(report.gateway_statuses[&503], report.gateway_errors);
     assert_eq!(report.failed(), report.gateway_errors);
-    assert_eq!(
-        report.by_version["v2"][&500],
-        expected(|n| n % 10 != 9 && n % 4 == 3)
-    );
-    assert_eq!(
-        report.by_version["v1"][&200],
-        expected(|n| n % 10 != 9 && n % 4 != 3)
-    );
+    assert_eq!(report.by_version["v2"][&500], expected(|n| n % 10 != 9 && n % 4 == 3));
+    assert_eq!(report.by_version["v1"][&200], expected(|n| n % 10 != 9 && n % 4 != 3));
     assert_eq!(report.of_version("v3"), 0);
     assert!(report.latency["v1"].p50 <= report.latency["v1"].p99);
     assert!(report.seen["v1"].first < report.seen["v1"].last);
@@ -110,20 +101,13 @@ async fn a_refused_connection_is_a_lost_request() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let builder = Load::builder(address, "checkout.test").rps(100);
-    let mut load = builder
-        .max_duration(Duration::from_millis(100))
-        .start()
-        .unwrap();
+    let mut load = builder.max_duration(Duration::from_millis(100)).start().unwrap();
     timeout(DEADLINE, &mut load.task).await.unwrap().unwrap();
     let report = load.snapshot();
     assert_eq!((report.sent, report.lost, report.answered), (10, 10, 0));
     assert_eq!(report.failed(), 10);
     assert_eq!(report.lost_errors.len(), 5);
-    assert!(
-        report.lost_errors[0].contains("refused"),
-        "{:?}",
-        report.lost_errors
-    );
+    assert!(report.lost_errors[0].contains("refused"), "{:?}", report.lost_errors);
 }
 
 #[tokio::test]
@@ -131,13 +115,8 @@ async fn what_exceeds_the_limit_in_flight_is_overrun() {
     // It accepts connections (by its backlog) and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
-    let builder = Load::builder(address, "checkout.test")
-        .rps(1000)
-        .max_in_flight(3);
-    let mut load = builder
-        .max_duration(Duration::from_millis(50))
-        .start()
-        .unwrap();
+    let builder = Load::builder(address, "checkout.test").rps(1000).max_in_flight(3);
+    let mut load = builder.max_duration(Duration::from_millis(50)).start().unwrap();
     timeout(DEADLINE, &mut load.task).await.unwrap().unwrap();
     let report = load.snapshot();
     assert_eq!((report.sent, report.lost, report.overrun), (3, 3, 47));

@@ -113,7 +113,9 @@ fn prepare(
     draft.wait(
         member,
         WaitReason::EndpointsNotReady,
-        format!("{member}: the canary Service does not yet have exactly the ready pods of {target}"),
+        format!(
+            "{member}: the canary Service does not yet have exactly the ready pods of {target}"
+        ),
     );
     false
 }

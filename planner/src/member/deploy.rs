@@ -14,12 +14,7 @@ use crate::{
 use super::{Movement, ensure_capacity, route};
 
 /// Advances a first deployment as far as this snapshot allows.
-pub(crate) fn advance(
-    draft: &mut Draft<'_>,
-    member: &MemberId,
-    facts: &Facts,
-    movement: Movement,
-) {
+pub(crate) fn advance(draft: &mut Draft<'_>, member: &MemberId, facts: &Facts, movement: Movement) {
     let Some(target) = draft.target() else { return };
     if movement == Movement::Hold || !route::usable(draft, member, facts) {
         return;
@@ -39,8 +34,8 @@ pub(crate) fn advance(
         super::watch_deadline(draft, member);
         return;
     }
-    let exact = facts.serves_exactly(Role::Stable, &target)
-        && facts.serves_exactly(Role::Canary, &target);
+    let exact =
+        facts.serves_exactly(Role::Stable, &target) && facts.serves_exactly(Role::Canary, &target);
     if !exact {
         draft.wait(
             member,
@@ -62,5 +57,8 @@ pub(crate) fn advance(
     }
     let steps = draft.next.plan.as_ref().map_or(1, |plan| plan.steps.len());
     draft.enter(member, MemberPhase::Promoted, steps);
-    draft.tell(NoticeReason::ClusterPromoted, format!("{member}: {target} serves for the first time"));
+    draft.tell(
+        NoticeReason::ClusterPromoted,
+        format!("{member}: {target} serves for the first time"),
+    );
 }

@@ -62,7 +62,9 @@ pub(crate) fn judge(
     }
     // Missing data outranks the clock: it is the reason that somebody may have to act on.
     if let Some((reason, message)) = missing {
-        if reason == WaitReason::NoData || reason == WaitReason::AnalysisError || draft.now() >= baked_at
+        if reason == WaitReason::NoData
+            || reason == WaitReason::AnalysisError
+            || draft.now() >= baked_at
         {
             draft.wait(member, reason, format!("{member}: {message}"));
             draft.wake(baked_at);
@@ -82,12 +84,13 @@ fn missing_evidence(
     samples: u64,
 ) -> Option<(WaitReason, String)> {
     let now = draft.now();
-    let evidence: Option<&Evidence> = draft.snapshot.evidence.get(&gate.member).filter(|evidence| {
-        evidence.attempt == gate.attempt
-            && evidence.step == gate.step
-            && evidence.opened_at == gate.opened_at
-            && now - evidence.judged_at <= EVIDENCE_AGE_MAX
-    });
+    let evidence: Option<&Evidence> =
+        draft.snapshot.evidence.get(&gate.member).filter(|evidence| {
+            evidence.attempt == gate.attempt
+                && evidence.step == gate.step
+                && evidence.opened_at == gate.opened_at
+                && now - evidence.judged_at <= EVIDENCE_AGE_MAX
+        });
     let Some(evidence) = evidence else {
         let message = "no measurement since the step began".to_owned();
         return Some((WaitReason::Analyzing, message));
@@ -101,9 +104,10 @@ fn missing_evidence(
         .map_or_else(String::new, |verdict| verdict.message.clone());
     match evidence.verdict {
         Verdict::Pass => match evidence.samples {
-            Some(seen) if seen < samples => {
-                Some((WaitReason::CollectingSamples, format!("needs {samples} requests as evidence")))
-            }
+            Some(seen) if seen < samples => Some((
+                WaitReason::CollectingSamples,
+                format!("needs {samples} requests as evidence"),
+            )),
             Some(_) | None => None,
         },
         Verdict::Watch | Verdict::Fail => Some((WaitReason::Analyzing, message)),

@@ -39,7 +39,8 @@ fn ensure_capacity(
     needed: u32,
 ) -> bool {
     let Some(deployment) = facts.deployments.get(revision) else {
-        draft.act(member, Action::CreateDeployment { revision: revision.clone(), replicas: needed });
+        draft
+            .act(member, Action::CreateDeployment { revision: revision.clone(), replicas: needed });
         wait_for_pods(draft, member, format!("{member}: the Deployment of {revision} is created"));
         return false;
     };

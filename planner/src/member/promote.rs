@@ -14,12 +14,7 @@ use crate::{
 use super::{Movement, ensure_capacity, route, serve::settled};
 
 /// Advances a promotion as far as this snapshot allows.
-pub(crate) fn advance(
-    draft: &mut Draft<'_>,
-    member: &MemberId,
-    facts: &Facts,
-    movement: Movement,
-) {
+pub(crate) fn advance(draft: &mut Draft<'_>, member: &MemberId, facts: &Facts, movement: Movement) {
     let Some(target) = draft.target() else { return };
     if !route::usable(draft, member, facts) || route::contested(draft, member, facts) {
         return;
@@ -43,7 +38,9 @@ pub(crate) fn advance(
         draft.wait(
             member,
             WaitReason::EndpointsNotReady,
-            format!("{member}: the stable Service does not yet have exactly the ready pods of {target}"),
+            format!(
+                "{member}: the stable Service does not yet have exactly the ready pods of {target}"
+            ),
         );
         super::watch_deadline(draft, member);
         return;

@@ -10,9 +10,10 @@ use crate::{
 /// Why the routes cannot be used as they are, if so.
 pub(super) fn trouble(facts: &Facts) -> Option<String> {
     facts.routes.iter().find_map(|route| match &route.state {
-        RouteState::Missing => {
-            Some(format!("HTTPRoute {} does not exist: create it, or correct spec.traffic.gatewayAPI.routes", route.name))
-        }
+        RouteState::Missing => Some(format!(
+            "HTTPRoute {} does not exist: create it, or correct spec.traffic.gatewayAPI.routes",
+            route.name
+        )),
         RouteState::Unsupported(why) => Some(format!("HTTPRoute {}: {why}", route.name)),
         RouteState::Present { complaint: Some(complaint), .. } => {
             Some(format!("HTTPRoute {}: {complaint}", route.name))

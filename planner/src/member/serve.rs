@@ -44,7 +44,10 @@ pub(crate) fn serve(
         draft.wait(
             member,
             WaitReason::PodsNotReady,
-            format!("{member}: {} of {full_size} pods of {revision} are ready to take the traffic back", deployment.ready),
+            format!(
+                "{member}: {} of {full_size} pods of {revision} are ready to take the traffic back",
+                deployment.ready
+            ),
         );
         return false;
     }

@@ -1,6 +1,8 @@
 //! A small fleet in memory that carries out plans: enough of Kubernetes and of a gateway to find
 //! plans that lose requests. One tick is half a second.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,21 +13,21 @@ use lockflight_planner::{
     check, plan,
 };
 
-pub const TICK: TimeDelta = TimeDelta::milliseconds(500);
-pub const REPLICAS: u32 = 3;
+pub(crate) const TICK: TimeDelta = TimeDelta::milliseconds(500);
+pub(crate) const REPLICAS: u32 = 3;
 
-pub fn revision(name: &str) -> Revision {
+pub(crate) fn revision(name: &str) -> Revision {
     Revision(name.to_owned())
 }
 
-pub fn member(name: &str) -> MemberId {
+pub(crate) fn member(name: &str) -> MemberId {
     MemberId(name.to_owned())
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Service {
-    pub selects: Option<Revision>,
-    pub endpoints: BTreeMap<Revision, u32>,
+pub(crate) struct Service {
+    pub(crate) selects: Option<Revision>,
+    pub(crate) endpoints: BTreeMap<Revision, u32>,
     /// What the gateway knows: the endpoints of one tick ago.
     plane: BTreeMap<Revision, u32>,
     attempt: i64,
@@ -34,59 +36,59 @@ pub struct Service {
 }
 
 #[derive(Debug, Clone)]
-pub struct Deployment {
-    pub replicas: u32,
-    pub ready: u32,
+pub(crate) struct Deployment {
+    pub(crate) replicas: u32,
+    pub(crate) ready: u32,
     /// Pods of this revision never get ready.
-    pub broken: bool,
+    pub(crate) broken: bool,
     created_at: DateTime<Utc>,
 }
 
 /// One member.
 #[derive(Debug, Clone, Default)]
-pub struct Member {
-    pub stable: Option<Service>,
-    pub canary: Option<Service>,
-    pub deployments: BTreeMap<Revision, Deployment>,
-    pub weight: u8,
+pub(crate) struct Member {
+    pub(crate) stable: Option<Service>,
+    pub(crate) canary: Option<Service>,
+    pub(crate) deployments: BTreeMap<Revision, Deployment>,
+    pub(crate) weight: u8,
     /// The weight that the gateway has in force.
-    pub plane_weight: u8,
+    pub(crate) plane_weight: u8,
     acknowledged: bool,
     route_version: u64,
-    pub reachable: bool,
+    pub(crate) reachable: bool,
     /// The route refuses every write.
-    pub route_locked: bool,
+    pub(crate) route_locked: bool,
     /// Revisions whose metrics fail here.
-    pub bad: BTreeSet<Revision>,
+    pub(crate) bad: BTreeSet<Revision>,
     /// Revisions whose pods never get ready here.
-    pub broken: BTreeSet<Revision>,
+    pub(crate) broken: BTreeSet<Revision>,
     /// Writes accepted, in order.
-    pub log: Vec<Action>,
-    pub manager: Option<String>,
+    pub(crate) log: Vec<Action>,
+    pub(crate) manager: Option<String>,
 }
 
 /// The fleet and the hub's memory of it.
 #[derive(Debug, Clone)]
-pub struct World {
-    pub now: DateTime<Utc>,
-    pub members: BTreeMap<MemberId, Member>,
-    pub policy: Policy,
-    pub journal: Journal,
-    pub commands: Commands,
-    pub shown_tokens: BTreeSet<String>,
-    pub finalizer: bool,
-    pub deleting: bool,
-    pub gone: bool,
-    pub last: Option<Plan>,
-    pub notices: Vec<String>,
+pub(crate) struct World {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) members: BTreeMap<MemberId, Member>,
+    pub(crate) policy: Policy,
+    pub(crate) journal: Journal,
+    pub(crate) commands: Commands,
+    pub(crate) shown_tokens: BTreeSet<String>,
+    pub(crate) finalizer: bool,
+    pub(crate) deleting: bool,
+    pub(crate) gone: bool,
+    pub(crate) last: Option<Plan>,
+    pub(crate) notices: Vec<String>,
     unreachable_since: BTreeMap<MemberId, DateTime<Utc>>,
     /// (member, action, versions it was planned on), sent but not yet applied.
-    pub in_flight: Vec<(MemberId, Action, [u64; 3])>,
-    pub lost: u64,
+    pub(crate) in_flight: Vec<(MemberId, Action, [u64; 3])>,
+    pub(crate) lost: u64,
 }
 
 impl World {
-    pub fn new(waves: &[&[&str]], steps: &[u8]) -> Self {
+    pub(crate) fn new(waves: &[&[&str]], steps: &[u8]) -> Self {
         let members: BTreeMap<MemberId, Member> = waves
             .iter()
             .flat_map(|wave| wave.iter())
@@ -144,15 +146,15 @@ impl World {
         }
     }
 
-    pub fn get(&self, name: &str) -> &Member {
+    pub(crate) fn get(&self, name: &str) -> &Member {
         &self.members[&member(name)]
     }
 
-    pub fn edit(&mut self, name: &str) -> &mut Member {
+    pub(crate) fn edit(&mut self, name: &str) -> &mut Member {
         self.members.get_mut(&member(name)).unwrap()
     }
 
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
             now: self.now,
             uid: "uid".to_owned(),
@@ -240,7 +242,7 @@ impl World {
 
     /// One pass of the hub. `send` says which of the writes leave the process: a crash after the
     /// commit loses them.
-    pub fn pass(&mut self, send: impl Fn(usize) -> bool) {
+    pub(crate) fn pass(&mut self, send: impl Fn(usize) -> bool) {
         if self.gone {
             return;
         }
@@ -275,7 +277,7 @@ impl World {
     }
 
     /// Writes that are under way arrive; those whose object has changed since are refused.
-    pub fn deliver(&mut self) {
+    pub(crate) fn deliver(&mut self) {
         let attempt = self.journal.attempt.as_ref().map_or(0, |attempt| attempt.number);
         for (name, action, versions) in std::mem::take(&mut self.in_flight) {
             let now = self.now;
@@ -287,7 +289,7 @@ impl World {
     }
 
     /// Half a second in every member, and what it costs in requests.
-    pub fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.now += TICK;
         for (name, member) in &mut self.members {
             if member.reachable {
@@ -300,14 +302,14 @@ impl World {
         }
     }
 
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         self.pass(|_| true);
         self.deliver();
         self.tick();
     }
 
     /// Steps until a condition holds; panics with the hub's last words after `ticks`.
-    pub fn until(&mut self, what: &str, ticks: usize, condition: impl Fn(&Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, ticks: usize, condition: impl Fn(&Self) -> bool) {
         for _ in 0..ticks {
             if condition(self) {
                 return;
@@ -318,7 +320,7 @@ impl World {
         panic!("not {what} after {ticks} ticks: {waiting:#?}\n{:#?}", self.journal.members);
     }
 
-    pub fn phase(&self) -> Option<lockflight_planner::AttemptPhase> {
+    pub(crate) fn phase(&self) -> Option<lockflight_planner::AttemptPhase> {
         self.journal.attempt.as_ref().map(|attempt| attempt.phase)
     }
 }
@@ -374,7 +376,7 @@ impl Member {
     }
 
     /// Somebody writes the weight.
-    pub fn set_weight(&mut self, percent: u8) {
+    pub(crate) fn set_weight(&mut self, percent: u8) {
         self.weight = percent;
         self.acknowledged = false;
         self.route_version += 1;
@@ -414,11 +416,12 @@ impl Member {
     /// Whether anything serves here at all: a first deployment loses nothing.
     fn was_serving(&self) -> bool {
         self.stable.as_ref().is_some_and(|service| !service.plane.is_empty())
-            || self.deployments.values().any(|d| d.ready == REPLICAS) && self.stable.as_ref().is_some_and(|s| s.version > 1)
+            || self.deployments.values().any(|d| d.ready == REPLICAS)
+                && self.stable.as_ref().is_some_and(|s| s.version > 1)
     }
 
     /// The share of a revision in force at the gateway.
-    pub fn share(&self, revision: &Revision) -> u32 {
+    pub(crate) fn share(&self, revision: &Revision) -> u32 {
         [(&self.stable, 100 - self.plane_weight), (&self.canary, self.plane_weight)]
             .into_iter()
             .filter(|(service, _)| {

@@ -94,10 +94,6 @@ spec:
         assert_eq!(found, [".metadata.label is not a field"]);
         assert!(complaints(&CLUSTER.replace("  server", "  serve"))[0].contains("server"));
         assert!(complaints(&CLUSTER.replace("kind: Cluster", "kind: Klaster"))[0].contains("kind"));
-        assert!(
-            complaints("a: [")
-                .first()
-                .is_some_and(|why| why.contains("not YAML"))
-        );
+        assert!(complaints("a: [").first().is_some_and(|why| why.contains("not YAML")));
     }
 }

@@ -59,9 +59,7 @@ pub(super) fn anchors(text: &str) -> impl Iterator<Item = String> {
     let headings = lines(text).filter(|(_, line, fenced)| !fenced && line.starts_with('#'));
     headings.map(|(_, line, _)| {
         let title = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = title
-            .chars()
-            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
         kept.map(|c| if c == ' ' { '-' } else { c }).collect()
     })
 }
@@ -87,15 +85,9 @@ b: 2
 
     #[test]
     fn reads_blocks_links_and_headings() {
-        let blocks = [
-            (3, "a: 1\n# [no](link.md)\n".to_owned()),
-            (10, "b: 2\n".to_owned()),
-        ];
+        let blocks = [(3, "a: 1\n# [no](link.md)\n".to_owned()), (10, "b: 2\n".to_owned())];
         assert_eq!(yaml_blocks(TEXT), blocks);
-        assert_eq!(
-            local_links(TEXT),
-            [(2, "docs/a.md#b".to_owned()), (2, "#d".to_owned())]
-        );
+        assert_eq!(local_links(TEXT), [(2, "docs/a.md#b".to_owned()), (2, "#d".to_owned())]);
         assert_eq!(anchors(TEXT).collect::<Vec<_>>(), ["first-a-title"]);
     }
 }

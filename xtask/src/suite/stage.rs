@@ -25,7 +25,7 @@ pub(super) struct Stage {
 
 /// What a stage does.
 pub(super) enum Work {
-    /// Commands, one after the other, up to the first that fails.
+    /// Commands, one after the other; one that fails does not hide what the next would tell.
     Commands(Vec<Command>),
     /// A check in this process.
     Check(fn() -> Result<String>),
@@ -44,17 +44,9 @@ impl Outcome {
     /// A stage without tests counts as one, and so does what failed before any test ran.
     pub(super) fn count(&self) -> Count {
         match self {
-            Self::Passed {
-                tests: Some(tests), ..
-            } => *tests,
-            Self::Passed { tests: None, .. } => Count {
-                passed: 1,
-                failed: 0,
-            },
-            Self::Failed { tests, .. } => Count {
-                failed: tests.failed.max(1),
-                ..*tests
-            },
+            Self::Passed { tests: Some(tests), .. } => *tests,
+            Self::Passed { tests: None, .. } => Count { passed: 1, failed: 0 },
+            Self::Failed { tests, .. } => Count { failed: tests.failed.max(1), ..*tests },
             Self::Skipped { .. } => Count::default(),
         }
     }
@@ -64,10 +56,7 @@ impl Stage {
     pub(super) fn run(&self, log: &Path) -> Outcome {
         match self.attempt(log) {
             Ok(outcome) => outcome,
-            Err(error) => Outcome::Failed {
-                tests: Count::default(),
-                why: format!("{error:#}"),
-            },
+            Err(error) => Outcome::Failed { tests: Count::default(), why: format!("{error:#}") },
         }
     }
 
@@ -90,24 +79,19 @@ impl Stage {
             return Ok(Outcome::Failed { tests, why });
         }
         if !self.has_tests {
-            return Ok(Outcome::Passed {
-                tests: None,
-                note: String::new(),
-            });
+            return Ok(Outcome::Passed { tests: None, note: String::new() });
         }
         if tests.passed == 0 || tests.failed > 0 {
             let why = format!("{} tests passed, {} failed", tests.passed, tests.failed);
             return Ok(Outcome::Failed { tests, why });
         }
-        Ok(Outcome::Passed {
-            tests: Some(tests),
-            note: String::new(),
-        })
+        Ok(Outcome::Passed { tests: Some(tests), note: String::new() })
     }
 
-    /// Why the commands failed, if they did.
+    /// Why the first of the commands that failed did so.
     fn commands(&self, commands: &[Command], log: File) -> Result<Option<String>> {
         let log = Mutex::new(log);
+        let mut failure = None;
         for command in commands {
             let name = describe(command);
             let mut child = copy(command)
@@ -123,18 +107,15 @@ impl Stage {
             });
             let status = child.wait().with_context(|| format!("lost {name}"))?;
             if !status.success() {
-                return Ok(Some(format!("{name}: {status}")));
+                failure.get_or_insert(format!("{name}: {status}"));
             }
         }
-        Ok(None)
+        Ok(failure)
     }
 
     /// Copies lines to the log, and to the terminal where the stage is shown.
     fn keep(&self, stream: Option<impl Read>, log: &Mutex<File>) {
-        for line in stream
-            .into_iter()
-            .flat_map(|stream| BufReader::new(stream).split(b'\n'))
-        {
+        for line in stream.into_iter().flat_map(|stream| BufReader::new(stream).split(b'\n')) {
             let Ok(line) = line else { return };
             let line = String::from_utf8_lossy(&line);
             if self.is_shown {
@@ -165,14 +146,9 @@ fn copy(command: &Command) -> Command {
 }
 
 fn describe(command: &Command) -> String {
-    let program = Path::new(command.get_program())
-        .file_name()
-        .unwrap_or(command.get_program());
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -183,12 +159,7 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         let work = Work::Commands(vec![command]);
-        let stage = Stage {
-            name: "shell",
-            work,
-            has_tests,
-            is_shown: false,
-        };
+        let stage = Stage { name: "shell", work, has_tests, is_shown: false };
         let log = std::env::temp_dir().join(format!(
             "lockflight-stage-{}-{:?}.log",
             std::process::id(),
@@ -201,43 +172,16 @@ mod tests {
 
     #[test]
     fn a_stage_without_the_tests_it_should_have_has_failed() {
-        let fine = shell(
-            true,
-            "echo 'test result: ok. 2 passed; 0 failed; 0 ignored'",
-        );
-        assert_eq!(
-            fine.count(),
-            Count {
-                passed: 2,
-                failed: 0
-            }
-        );
+        let fine = shell(true, "echo 'test result: ok. 2 passed; 0 failed; 0 ignored'");
+        assert_eq!(fine.count(), Count { passed: 2, failed: 0 });
         assert!(matches!(shell(true, "true"), Outcome::Failed { .. }));
-        assert!(matches!(
-            shell(false, "true"),
-            Outcome::Passed { tests: None, .. }
-        ));
+        assert!(matches!(shell(false, "true"), Outcome::Passed { tests: None, .. }));
     }
 
     #[test]
     fn a_failure_counts_at_least_once() {
-        assert_eq!(
-            shell(false, "exit 3").count(),
-            Count {
-                passed: 0,
-                failed: 1
-            }
-        );
-        let some = shell(
-            true,
-            "echo 'test result: FAILED. 5 passed; 2 failed'; exit 101",
-        );
-        assert_eq!(
-            some.count(),
-            Count {
-                passed: 5,
-                failed: 2
-            }
-        );
+        assert_eq!(shell(false, "exit 3").count(), Count { passed: 0, failed: 1 });
+        let some = shell(true, "echo 'test result: FAILED. 5 passed; 2 failed'; exit 101");
+        assert_eq!(some.count(), Count { passed: 5, failed: 2 });
     }
 }

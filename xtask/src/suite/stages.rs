@@ -14,68 +14,31 @@ pub(super) fn all() -> Vec<Stage> {
         check("purity", purity::check),
         check("docs", docs::check),
         commands("clippy", vec![clippy()]),
-        Stage {
-            has_tests: true,
-            ..commands("unit", unit())
-        },
+        Stage { has_tests: true, ..commands("unit", unit()) },
         commands("rustdoc", vec![rustdoc()]),
-        Stage {
-            work: deny(),
-            ..commands("deny", Vec::new())
-        },
-        Stage {
-            has_tests: true,
-            is_shown: true,
-            ..commands("e2e", e2e())
-        },
+        Stage { work: deny(), ..commands("deny", Vec::new()) },
+        Stage { has_tests: true, is_shown: true, ..commands("e2e", e2e()) },
     ]
 }
 
 fn commands(name: &'static str, commands: Vec<Command>) -> Stage {
-    Stage {
-        name,
-        work: Work::Commands(commands),
-        has_tests: false,
-        is_shown: false,
-    }
+    Stage { name, work: Work::Commands(commands), has_tests: false, is_shown: false }
 }
 
 fn check(name: &'static str, check: fn() -> anyhow::Result<String>) -> Stage {
-    Stage {
-        name,
-        work: Work::Check(check),
-        has_tests: false,
-        is_shown: false,
-    }
+    Stage { name, work: Work::Check(check), has_tests: false, is_shown: false }
 }
 
 fn clippy() -> Command {
-    cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ])
+    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
 }
 
 /// Unit, property and documentation tests; those of the fleet's library need no fleet.
 fn unit() -> Vec<Command> {
-    let mut workspace = cargo(&[
-        "test",
-        "--workspace",
-        "--exclude",
-        "lockflight-e2e",
-        "--locked",
-    ]);
+    let mut workspace = cargo(&["test", "--workspace", "--exclude", "lockflight-e2e", "--locked"]);
     // One failing program must not hide the others.
     workspace.arg("--no-fail-fast");
-    vec![
-        workspace,
-        cargo(&["test", "-p", "lockflight-e2e", "--lib", "--locked"]),
-    ]
+    vec![workspace, cargo(&["test", "-p", "lockflight-e2e", "--lib", "--locked"])]
 }
 
 fn rustdoc() -> Command {
@@ -86,9 +49,8 @@ fn rustdoc() -> Command {
 
 /// Only where the tool is there; that it is not is said, never passed over.
 fn deny() -> Work {
-    let is_installed = cargo(&["deny", "--version"])
-        .output()
-        .is_ok_and(|output| output.status.success());
+    let is_installed =
+        cargo(&["deny", "--version"]).output().is_ok_and(|output| output.status.success());
     if is_installed {
         Work::Commands(vec![cargo(&["deny", "--all-features", "check"])])
     } else {
@@ -100,13 +62,6 @@ fn deny() -> Work {
 fn e2e() -> Vec<Command> {
     vec![
         demo::build_command(),
-        cargo(&[
-            "test",
-            "-p",
-            "lockflight-e2e",
-            "--test",
-            "fleet",
-            "--locked",
-        ]),
+        cargo(&["test", "-p", "lockflight-e2e", "--test", "fleet", "--locked"]),
     ]
 }

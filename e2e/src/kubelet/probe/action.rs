@@ -17,56 +17,31 @@ use tokio::task::JoinSet;
 /// How a probe asks.
 #[derive(Debug, PartialEq)]
 pub(super) enum Action {
-    Http {
-        port: u16,
-        path: Uri,
-        headers: HeaderMap,
-    },
-    Tcp {
-        port: u16,
-    },
+    Http { port: u16, path: Uri, headers: HeaderMap },
+    Tcp { port: u16 },
 }
 
 impl Action {
     pub(super) fn http(action: &HTTPGetAction, container: &Container) -> anyhow::Result<Self> {
         let scheme = action.scheme.as_deref().unwrap_or("HTTP");
-        ensure!(
-            scheme == "HTTP",
-            "the scheme {scheme} is not supported here"
-        );
+        ensure!(scheme == "HTTP", "the scheme {scheme} is not supported here");
         ensure!(action.host.is_none(), "httpGet.host is not supported here");
-        let path = action
-            .path
-            .as_deref()
-            .filter(|path| !path.is_empty())
-            .unwrap_or("/");
+        let path = action.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
         let slash = if path.starts_with('/') { "" } else { "/" };
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static("kube-probe/1.37"));
         for header in action.http_headers.iter().flatten() {
             let name = HeaderName::try_from(&header.name).context("httpHeaders")?;
-            headers.insert(
-                name,
-                HeaderValue::try_from(&header.value).context("httpHeaders")?,
-            );
+            headers.insert(name, HeaderValue::try_from(&header.value).context("httpHeaders")?);
         }
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         let path = Uri::try_from(format!("{slash}{path}")).context("httpGet.path")?;
-        Ok(Self::Http {
-            port: number(&action.port, container)?,
-            path,
-            headers,
-        })
+        Ok(Self::Http { port: number(&action.port, container)?, path, headers })
     }
 
     pub(super) fn tcp(action: &TCPSocketAction, container: &Container) -> anyhow::Result<Self> {
-        ensure!(
-            action.host.is_none(),
-            "tcpSocket.host is not supported here"
-        );
-        Ok(Self::Tcp {
-            port: number(&action.port, container)?,
-        })
+        ensure!(action.host.is_none(), "tcpSocket.host is not supported here");
+        Ok(Self::Tcp { port: number(&action.port, container)? })
     }
 
     /// Asks once. The caller has the timeout.
@@ -76,11 +51,7 @@ impl Action {
                 TcpStream::connect((address, *port)).await?;
                 Ok(())
             }
-            Self::Http {
-                port,
-                path,
-                headers,
-            } => {
+            Self::Http { port, path, headers } => {
                 let mut request = Request::new(Empty::<Bytes>::new());
                 *request.uri_mut() = path.clone();
                 request.headers_mut().clone_from(headers);
@@ -92,11 +63,7 @@ impl Action {
                 let status = get(target, request).await?;
                 // As Kubernetes has it: a redirect is a success.
                 let good = status.is_success() || status.is_redirection();
-                ensure!(
-                    good,
-                    "HTTP probe failed with statuscode: {}",
-                    status.as_u16()
-                );
+                ensure!(good, "HTTP probe failed with statuscode: {}", status.as_u16());
                 Ok(())
             }
         }
@@ -161,12 +128,6 @@ mod tests {
         assert!(tcp.ask(Ipv4Addr::LOCALHOST).await.is_ok());
         drop(listener);
         assert!(tcp.ask(Ipv4Addr::LOCALHOST).await.is_err());
-        assert!(
-            http(json!({"port": port}))
-                .unwrap()
-                .ask(Ipv4Addr::LOCALHOST)
-                .await
-                .is_err()
-        );
+        assert!(http(json!({"port": port})).unwrap().ask(Ipv4Addr::LOCALHOST).await.is_err());
     }
 }

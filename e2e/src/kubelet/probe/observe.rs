@@ -139,11 +139,7 @@ struct Schedule {
 impl Schedule {
     fn new(probe: &Probe, begun: Instant, eager: bool) -> Self {
         let due = begun + probe.initial_delay;
-        Self {
-            due,
-            period: probe.period,
-            eager_until: eager.then(|| due + EAGER_FOR),
-        }
+        Self { due, period: probe.period, eager_until: eager.then(|| due + EAGER_FOR) }
     }
 
     /// Waits for the next time to ask; the first is at once.
@@ -151,12 +147,7 @@ impl Schedule {
         sleep_until(self.due).await;
         let now = Instant::now();
         let eager = self.eager_until.is_some_and(|until| now < until);
-        self.due = now
-            + if eager {
-                EAGER.min(self.period)
-            } else {
-                self.period
-            };
+        self.due = now + if eager { EAGER.min(self.period) } else { self.period };
     }
 
     /// From the next time on it asks once per period.
@@ -218,17 +209,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let probes = Probes {
-            liveness: Some(probe(port, 1)),
-            ..Probes::default()
-        };
+        let probes = Probes { liveness: Some(probe(port, 1)), ..Probes::default() };
         let (health, _) = watch::channel(probes.at_start());
         assert!(health.borrow().ready);
         until(&health, &probes, |health| health.dead.is_some()).await;
         let reason = health.borrow().dead.clone().unwrap();
-        assert!(
-            reason.starts_with("Liveness probe failed: Connection refused"),
-            "{reason}"
-        );
+        assert!(reason.starts_with("Liveness probe failed: Connection refused"), "{reason}");
     }
 }

@@ -12,12 +12,7 @@ pub(super) struct Track {
 
 impl Track {
     pub(super) fn new(verdict: bool, failures: u32, successes: u32) -> Self {
-        Self {
-            verdict,
-            against: 0,
-            failures,
-            successes,
-        }
+        Self { verdict, against: 0, failures, successes }
     }
 
     /// Takes one answer; gives the verdict if this answer has changed it.
@@ -44,9 +39,7 @@ mod tests {
     #[test]
     fn thresholds_count_answers_in_a_row() {
         let mut track = Track::new(false, 3, 2);
-        let answers = [
-            true, false, true, true, false, false, true, false, false, false, true,
-        ];
+        let answers = [true, false, true, true, false, false, true, false, false, false, true];
         let verdicts = answers.map(|good| track.answer(good));
         let mut expected = [None; 11];
         expected[3] = Some(true);
