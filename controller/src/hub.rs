@@ -1,6 +1,12 @@
 //! What stands on the hub: the users' objects, watched.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt, runtime::watcher};
@@ -22,6 +28,8 @@ pub struct Hub {
     pub providers: Arc<Shelf<MetricProvider>>,
     /// Secrets of the hub's own namespace.
     pub secrets: Arc<Shelf<Secret>>,
+    /// Whether its API server answers: without it no journal is written, so nothing is sent.
+    pub answers: AtomicBool,
     /// Rung when the set of Rollouts may have changed.
     pub rollouts_changed: Notify,
     /// Rung when a Cluster or a Secret has changed.
@@ -29,6 +37,12 @@ pub struct Hub {
 }
 
 impl Hub {
+    /// Whether the hub can do its work.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.synced() && self.answers.load(Ordering::Relaxed)
+    }
+
     /// Whether everything has been listed once.
     #[must_use]
     pub fn synced(&self) -> bool {
@@ -37,6 +51,24 @@ impl Hub {
             && self.templates.synced()
             && self.providers.synced()
             && self.secrets.synced()
+    }
+}
+
+/// How often the hub's own API server is asked whether it is there, and how long it may take.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+async fn heartbeat(hub: Arc<Hub>, client: Client) -> &'static str {
+    let mut ticks = tokio::time::interval(HEARTBEAT);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let asked = tokio::time::timeout(HEARTBEAT, client.apiserver_version()).await;
+        let answers = matches!(asked, Ok(Ok(_)));
+        if hub.answers.swap(answers, Ordering::Relaxed) && !answers {
+            tracing::error!(
+                "the hub's API server does not answer: nothing is decided or written until it does"
+            );
+        }
     }
 }
 
@@ -49,6 +81,7 @@ pub fn watch(
     tasks: &mut JoinSet<&'static str>,
 ) {
     let config = watcher::Config::default;
+    tasks.spawn(heartbeat(Arc::clone(hub), client.clone()));
     {
         let (hub, wakes, api) = (Arc::clone(hub), Arc::clone(wakes), Api::all(client.clone()));
         tasks.spawn(async move {

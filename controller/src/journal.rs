@@ -154,3 +154,6 @@ fn read_abort(abort: &wire::AbortStatus) -> Abort {
         fleet: abort.fleet,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,9 +40,12 @@ async fn metrics(
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
-    if shared.hub.synced() {
+    if shared.hub.ready() {
         (StatusCode::OK, "ready\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the hub's objects are being listed\n")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the hub's API server does not answer, or its objects are being listed\n",
+        )
     }
 }

@@ -24,6 +24,10 @@ use crate::{
 /// practice: no verdict on fewer than about a hundred requests).
 const SAMPLES_DEFAULT: u32 = 100;
 
+/// Members of one Rollout: its status holds an entry for each, and must stay well below the size
+/// of one API object.
+const CLUSTERS_MAX: usize = 500;
+
 /// Everything wrong with a spec, or the policy that it stands for.
 pub fn validate(rollout: &Rollout, hub: &Hub) -> Result<Policy, Vec<String>> {
     let spec = &rollout.spec;
@@ -163,6 +167,12 @@ fn placement(
     let clusters = hub.clusters.select(|cluster| selector.matches(cluster.labels()));
     if clusters.is_empty() {
         problems.push("spec.placement.clusterSelector: selects no Cluster; label a Cluster or correct the selector".to_owned());
+    }
+    if clusters.len() > CLUSTERS_MAX {
+        problems.push(format!(
+            "spec.placement.clusterSelector: selects {} Clusters; one Rollout may have {CLUSTERS_MAX}: split the fleet over several",
+            clusters.len()
+        ));
     }
     for cluster in &clusters {
         let name = cluster.name_any();

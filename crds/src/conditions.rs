@@ -21,8 +21,11 @@ pub mod types {
     /// Somebody else changes our weights.
     pub const TRAFFIC_CONFLICT: &str = "TrafficConflict";
 
+    /// At rest, clusters of the plan serve different revisions (present only while true).
+    pub const MIXED: &str = "Mixed";
+
     /// Every type of a Rollout, in the order shown.
-    pub const ALL: [&str; 9] = [
+    pub const ALL: [&str; 10] = [
         READY,
         RECONCILING,
         STALLED,
@@ -32,5 +35,6 @@ pub mod types {
         CLUSTERS_REACHABLE,
         ANALYSIS_SUCCEEDED,
         TRAFFIC_CONFLICT,
+        MIXED,
     ];
 }

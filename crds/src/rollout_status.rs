@@ -16,7 +16,8 @@ pub struct RolloutStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Ready (its reason is the state in one word), Reconciling, Stalled, Paused, Aborted,
-    /// Validated, `ClustersReachable`, `AnalysisSucceeded`, `TrafficConflict`.
+    /// Validated, `ClustersReachable`, `AnalysisSucceeded`, `TrafficConflict`,
+    /// Mixed.
     #[serde(default)]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

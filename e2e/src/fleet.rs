@@ -181,6 +181,11 @@ impl Fleet {
         &self.phases
     }
 
+    /// Lets the folder with logs and state stay after the end.
+    pub fn keep(&mut self) {
+        self.run_dir.keep();
+    }
+
     /// Folder with the logs and state of this run.
     #[must_use]
     pub fn dir(&self) -> &Path {

@@ -33,6 +33,13 @@ impl RunDir {
         Ok(Self { dir, _lock: lock })
     }
 
+    /// Lets the folder stay after the end.
+    pub fn keep(&mut self) {
+        self.dir.disable_cleanup(true);
+        // Without it, later runs take the folder for one that was kept.
+        std::fs::remove_file(self.dir.path().join(LOCK)).ok();
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -150,15 +150,15 @@ impl DemoService {
         self.apply(&self.manifest(release)).await
     }
 
-    /// Brings the first release up, without gates (before there are requests there is nothing to
-    /// measure, and a gate would hold for ever), and leaves the gates on for the next one.
+    /// Brings the first release up without gates (before there are requests there is nothing to
+    /// measure, and a gate would hold for ever), and leaves them on for the next one.
     pub async fn establish(
         &self,
         release: &Release,
         deadline: Duration,
     ) -> anyhow::Result<Rollout> {
-        let ungated = self.settings.clone().ungated();
-        let manifest = manifests::rollout(&self.namespace, &self.name, release, &ungated);
+        let unguarded = self.settings.clone().unguarded();
+        let manifest = manifests::rollout(&self.namespace, &self.name, release, &unguarded);
         self.apply(&manifest).await?;
         self.completed(deadline).await?;
         self.release(release).await?;
@@ -167,7 +167,8 @@ impl DemoService {
 
     /// Applies a manifest of the Rollout as it is.
     pub async fn apply(&self, manifest: &Value) -> anyhow::Result<Rollout> {
-        let params = PatchParams::apply(apply::FIELD_MANAGER).force();
+        // As kubectl does: what the schema does not know is an error, not left out in silence.
+        let params = PatchParams::apply(apply::FIELD_MANAGER).force().validation_strict();
         let applied = self.api().patch(&self.name, &params, &Patch::Apply(manifest)).await;
         applied.with_context(|| format!("applying the Rollout {}", self.name))
     }
@@ -271,6 +272,13 @@ impl DemoService {
     /// Starts a load of so many requests per second on every member's gateway.
     pub fn load(&self, rps_per_member: u32) -> anyhow::Result<ServiceLoad> {
         ServiceLoad::start(&self.places, &self.host(), rps_per_member)
+    }
+
+    /// Starts a load on these members only.
+    pub fn load_in(&self, members: &[&str], rps_per_member: u32) -> anyhow::Result<ServiceLoad> {
+        let places = members.iter().map(|member| Ok(self.place(member)?.clone()));
+        let places: Vec<Place> = places.collect::<anyhow::Result<_>>()?;
+        ServiceLoad::start(&places, &self.host(), rps_per_member)
     }
 
     /// Changes the faults of a version's pods in a member that run now; `faults` is a query such

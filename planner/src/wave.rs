@@ -147,6 +147,7 @@ fn start(draft: &mut Draft<'_>, index: usize, movement: Movement) -> bool {
 
 fn move_members(draft: &mut Draft<'_>, index: usize, movement: Movement) {
     let Some(planned) = wave(draft, index).map(|wave| wave.planned.clone()) else { return };
+    let mut moving = 0;
     for (position, member) in planned.members.iter().enumerate() {
         let Some(facts) = draft.facts(member) else {
             report_missing(draft, member);
@@ -173,6 +174,14 @@ fn move_members(draft: &mut Draft<'_>, index: usize, movement: Movement) {
             }
         }
         let first = position == 0;
+        let mut movement = movement;
+        if draft.member(member).is_some_and(|journal| journal.phase.in_flight()) {
+            moving += 1;
+            // One that came back while another had taken its place goes on when there is room.
+            if moving > planned.concurrent_max {
+                movement = Movement::Hold;
+            }
+        }
         match draft.member(member).map(|journal| journal.phase) {
             Some(MemberPhase::Canary) => advance_canary(draft, member, facts, first, movement),
             Some(MemberPhase::Deploying) => advance_deployment(draft, member, facts, movement),

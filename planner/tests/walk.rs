@@ -130,8 +130,12 @@ fn invariants(world: &World) -> Result<(), TestCaseError> {
             })
             .count()
     };
+    // Members that the budget has skipped may return beside the one that took their place.
+    let most = match world.policy.unreachable {
+        UnreachableBudget::Fixed(budget) | UnreachableBudget::AfterSecondWave(budget) => 1 + budget,
+    };
     for index in 0..world.policy.waves.len() {
-        prop_assert!(in_flight(index) <= 1, "two members of wave {index} move at once");
+        prop_assert!(in_flight(index) <= most, "too many members of wave {index} move at once");
     }
     if world.phase() == Some(AttemptPhase::Aborted) {
         let target = world.journal.attempt.as_ref().map(|attempt| &attempt.revision);
@@ -157,8 +161,6 @@ fn calm(world: &mut World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn nothing_is_lost_and_everything_comes_to_rest(
         events in proptest::collection::vec(event(), 1..40),

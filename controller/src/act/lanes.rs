@@ -107,31 +107,24 @@ impl Lanes {
         let Some(joined) = self.tasks.join_next().await else {
             return std::future::pending().await;
         };
-        {
-            let Ok((lane, body, outcome)) = joined else {
-                // Only a panic ends a task early; its lane must not stay closed.
-                self.under_way.clear();
-                return;
-            };
-            self.under_way.remove(&lane);
-            let now = Instant::now();
-            let memory = self.memory.entry(lane.clone()).or_default();
-            match outcome {
-                Outcome::Accepted => {
-                    *memory = Memory { last_success: Some((body, now)), ..Memory::default() };
-                }
-                Outcome::Conflict => memory.conflict(now),
-                Outcome::Failed(why) => {
-                    tracing::warn!(
-                        cluster = lane.member.0,
-                        kind = lane.kind.name(),
-                        name = lane.name,
-                        why,
-                        "write failed"
-                    );
-                    memory.refusal = Some(format!("{} {}: {why}", lane.kind.name(), lane.name));
-                    memory.pause(now);
-                }
+        let Ok((lane, body, outcome)) = joined else {
+            // Only a panic ends a task early; its lane must not stay closed.
+            self.under_way.clear();
+            return;
+        };
+        self.under_way.remove(&lane);
+        let now = Instant::now();
+        let memory = self.memory.entry(lane.clone()).or_default();
+        match outcome {
+            Outcome::Accepted => {
+                *memory = Memory { last_success: Some((body, now)), ..Memory::default() };
+            }
+            Outcome::Conflict => memory.conflict(now),
+            Outcome::Failed(why) => {
+                let (cluster, kind) = (&lane.member.0, lane.kind.name());
+                tracing::warn!(cluster, kind, name = lane.name, why, "write failed");
+                memory.refusal = Some(format!("{kind} {}: {why}", lane.name));
+                memory.pause(now);
             }
         }
     }

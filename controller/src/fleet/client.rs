@@ -22,6 +22,9 @@ pub enum ClientError {
     /// The address is none.
     #[error("spec.server is not an https address")]
     Server,
+    /// The address is the hub's own machine, or a link-local one such as a metadata service.
+    #[error("spec.server must not be a loopback, link-local or unspecified address")]
+    Inward,
     /// The certificate authority cannot be read.
     #[error("ca.crt is not a certificate in PEM")]
     Authority,
@@ -36,6 +39,9 @@ pub fn build(server: &str, credentials: &Credentials) -> Result<Client, ClientEr
     if uri.scheme_str() != Some("https") {
         return Err(ClientError::Server);
     }
+    if uri.host().is_some_and(points_inward) {
+        return Err(ClientError::Inward);
+    }
     let mut config = Config::new(uri);
     config.root_cert = Some(certificates(&credentials.authority_pem)?);
     config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -43,6 +49,24 @@ pub fn build(server: &str, credentials: &Credentials) -> Result<Client, ClientEr
     config.default_retry = false;
     config.auth_info = auth_info(&credentials.identity);
     limited(config)
+}
+
+/// Whether an address literal points at the hub's own machine or its link: members are reached
+/// over the network, and credentials must not go elsewhere. Names are resolved later and are not
+/// checked here.
+fn points_inward(host: &str) -> bool {
+    use std::net::IpAddr;
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
+        Ok(IpAddr::V6(ip)) => {
+            let mapped = ip.to_ipv4_mapped();
+            ip.is_loopback()
+                || ip.is_unicast_link_local()
+                || ip.is_unspecified()
+                || mapped.is_some_and(|ip| ip.is_loopback() || ip.is_link_local())
+        }
+        Err(_) => host == "localhost",
+    }
 }
 
 /// Adds the limits to a configuration.
@@ -78,4 +102,19 @@ fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, ClientError> {
         .collect::<Result<_, _>>()
         .map_err(|_| ClientError::Authority)?;
     if certificates.is_empty() { Err(ClientError::Authority) } else { Ok(certificates) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_do_not_go_to_the_hubs_own_machine_or_link() {
+        for host in ["127.0.0.1", "169.254.169.254", "[::1]", "[fe80::1]", "[::ffff:127.0.0.1]"] {
+            assert!(points_inward(host), "{host}");
+        }
+        for host in ["10.0.0.1", "203.0.113.1", "[2001:db8::1]", "api.example"] {
+            assert!(!points_inward(host), "{host}");
+        }
+    }
 }

@@ -33,9 +33,9 @@ pub(super) fn estimate(plan: &PlanJournal) -> String {
 fn written(span: TimeDelta) -> String {
     let parts =
         [(span.num_hours(), "h"), (span.num_minutes() % 60, "m"), (span.num_seconds() % 60, "s")];
-    let text: String =
+    let text: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
-    if text.is_empty() { "0s".to_owned() } else { text }
+    if text.is_empty() { "0s".to_owned() } else { text.concat() }
 }
 
 #[cfg(test)]

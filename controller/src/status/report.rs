@@ -1,9 +1,11 @@
 //! The conditions: the state in one word, why, and what to press.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
 use lockflight_crds::{Rollout, conditions::types};
-use lockflight_planner::{AttemptPhase, Plan, Verdict, WaitReason};
+use lockflight_planner::{AttemptPhase, Base, MemberPhase, Plan, Verdict, WaitReason};
 
 use crate::conditions::{Draft, merge};
 
@@ -53,6 +55,7 @@ pub(super) fn conditions(
             message: conflict,
         });
     }
+    drafts.extend(mixed(plan));
     for draft in &mut drafts {
         draft.message = draft.message.chars().take(2000).collect();
     }
@@ -163,6 +166,36 @@ fn reachable(plan: &Plan) -> Draft {
             unknown.join("; ")
         },
     }
+}
+
+/// A fleet that stays on more than one revision after its attempt: each member went back to
+/// what it had, or only some of them did.
+fn mixed(plan: &Plan) -> Option<Draft> {
+    let attempt = plan.next.attempt.as_ref()?;
+    if !matches!(attempt.phase, AttemptPhase::Aborted | AttemptPhase::Completed) {
+        return None;
+    }
+    let mut serving: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, member) in &plan.next.members {
+        let revision = match (member.phase, &member.base) {
+            (MemberPhase::Promoted, _) => &attempt.revision,
+            (_, Base::Serving(base)) => base,
+            (_, Base::Unseen | Base::Nothing) => continue,
+        };
+        serving.entry(&revision.0).or_default().push(&name.0);
+    }
+    (serving.len() > 1).then(|| {
+        let parts: Vec<String> = serving
+            .iter()
+            .map(|(revision, members)| format!("{revision} in {}", members.join(", ")))
+            .collect();
+        Draft {
+            type_: types::MIXED,
+            status: Some(true),
+            reason: "SeveralRevisions",
+            message: format!("clusters serve different revisions: {}", parts.join("; ")),
+        }
+    })
 }
 
 fn analysis(plan: &Plan) -> Option<Draft> {

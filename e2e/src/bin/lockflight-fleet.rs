@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
-use lockflight_e2e::{addresses, components, fleet::Fleet, namespace};
+use lockflight_e2e::{addresses, bench, components, demo::Demo, fleet::Fleet, namespace};
 
 /// A hub and member clusters as plain processes: no root, no containers.
 #[derive(Parser)]
@@ -21,6 +21,20 @@ enum Command {
     Build,
     /// Start a fleet and keep it running until Ctrl-C.
     Up(Up),
+    /// Show a good release and a bad one, with every request counted.
+    Demo(DemoArguments),
+    /// Measure the hub and print its figures beside those of the incumbents.
+    Bench(bench::Bench),
+}
+
+#[derive(clap::Args)]
+struct DemoArguments {
+    /// The hub controller; that beside this program unless told.
+    #[arg(long, value_name = "PROGRAM")]
+    hub: Option<PathBuf>,
+    /// Keep the fleet running afterwards, until Ctrl-C.
+    #[arg(long)]
+    hold: bool,
 }
 
 #[derive(clap::Args)]
@@ -47,7 +61,7 @@ struct Up {
 
 fn main() -> ExitCode {
     match begin() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("lockflight-fleet: {error:#}");
             ExitCode::FAILURE
@@ -55,17 +69,37 @@ fn main() -> ExitCode {
     }
 }
 
-fn begin() -> anyhow::Result<()> {
+fn begin() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     components::ensure_all()?;
-    let Command::Up(up) = arguments.command else {
-        return Ok(());
-    };
+    match arguments.command {
+        Command::Build => {}
+        Command::Up(up) => begin_up(up)?,
+        Command::Demo(demo) => return begin_demo(demo),
+        Command::Bench(bench) => begin_bench(&bench)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn begin_demo(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
+    let demo = Demo::new(arguments.hub, arguments.hold)?;
+    let listeners = namespace::enter(&Demo::ports())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(demo.run(listeners))
+}
+
+fn begin_up(up: Up) -> anyhow::Result<()> {
     // One for each API server and each gateway.
     let mut ports = vec![0; 1 + 2 * usize::from(up.members)];
     ports.push(up.dashboard_port);
     let listeners = namespace::enter(&ports)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(up, listeners))
+}
+
+fn begin_bench(bench: &bench::Bench) -> anyhow::Result<()> {
+    namespace::enter(&[])?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(bench::run(bench))
 }
 
 async fn run(up: Up, listeners: Vec<TcpListener>) -> anyhow::Result<()> {

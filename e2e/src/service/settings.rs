@@ -1,6 +1,6 @@
 //! What a release runs, and how the service rolls out.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What the pods of one release run.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,18 +134,31 @@ impl Settings {
         self
     }
 
-    /// Without gates, and so without a count of requests in the bakes.
+    /// Without metrics, and so without a count of requests in the bakes.
     #[must_use]
     pub fn ungated(mut self) -> Self {
         self.analysis = json!([]);
-        for list in [&mut self.waves, &mut self.steps] {
-            for entry in list.as_array_mut().into_iter().flatten() {
-                if let Some(bake) = entry.get_mut("bake").and_then(Value::as_object_mut) {
-                    bake.remove("samples");
-                }
+        self.each_stage(|stage| {
+            if let Some(bake) = stage.get_mut("bake").and_then(Value::as_object_mut) {
+                bake.remove("samples");
             }
-        }
+        });
         self
+    }
+
+    /// With nothing that a first release could wait for: no metrics, no approvals.
+    pub(super) fn unguarded(self) -> Self {
+        let mut settings = self.ungated();
+        settings.each_stage(|stage| {
+            stage.remove("approval");
+        });
+        settings
+    }
+
+    fn each_stage(&mut self, change: impl Fn(&mut Map<String, Value>)) {
+        let lists = [&mut self.waves, &mut self.steps];
+        let stages = lists.into_iter().flat_map(|list| list.as_array_mut().into_iter().flatten());
+        stages.filter_map(Value::as_object_mut).for_each(change);
     }
 
     /// With another failure policy.

@@ -6,9 +6,16 @@
 
 mod bad;
 mod bed;
+mod change;
+mod commands;
+mod conflict;
+mod crash;
 mod evidence;
 mod healthy;
+mod input;
 mod look;
+mod metrics;
+mod partition;
 
 use std::process::ExitCode;
 
@@ -42,6 +49,30 @@ fn main() -> ExitCode {
         bad::bad_release_is_taken_back_where_it_began,
         bad::failure_in_the_second_wave_takes_the_finished_cluster_back,
         bad::unreachable_cluster_is_owed_its_rollback,
+        crash::killing_the_hub_at_any_moment_changes_no_outcome,
+        partition::cut_off_cluster_holds_the_ramp_without_a_budget,
+        partition::cut_off_cluster_is_passed_within_the_budget,
+        partition::abort_is_as_fast_with_a_cluster_cut_off,
+        commands::tokens_open_the_gates_that_they_name_and_no_others,
+        commands::abort_wins_over_a_promotion_given_with_it,
+        commands::abort_at_rest_changes_nothing_and_spares_the_next_release,
+        conflict::foreign_weight_is_named_and_not_fought,
+        conflict::abort_takes_the_traffic_off_where_the_route_may_not_be_written,
+        change::newer_revision_in_mid_rollout_loses_nothing,
+        change::newer_revision_in_mid_promotion_loses_nothing,
+        change::spec_reverted_to_stable_takes_the_release_back,
+        change::same_manifest_applied_again_starts_nothing,
+        change::deleted_rollout_leaves_stable_serving,
+        change::wiped_status_is_never_a_first_deployment,
+        input::impossible_steps_and_unknown_fields_are_refused_at_the_door,
+        input::unknown_field_in_the_template_is_named,
+        input::unusable_routes_are_named,
+        input::image_that_never_gets_ready_is_taken_back,
+        input::query_that_errors_is_named,
+        input::hostile_kubeconfig_is_refused,
+        metrics::metric_source_down_holds_and_says_so,
+        metrics::empty_results_and_nan_hold_and_say_so,
+        metrics::nothing_is_written_at_rest,
     ];
     let trials = stories.map(|(name, story)| {
         let shared = shared.clone();

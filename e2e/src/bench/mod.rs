@@ -1,0 +1,107 @@
+//! Figures of the hub on a real fleet, beside those of the incumbents.
+//!
+//! Each is measured from outside: API servers' audit logs, watches and Prometheus itself, all on
+//! one machine and so on one clock. What the hub says about itself is used nowhere.
+
+mod first_weight;
+mod ground;
+mod idle;
+mod incumbents;
+mod observer;
+mod reaction;
+mod requests;
+mod restart;
+mod routes;
+mod row;
+mod spread;
+mod steps;
+mod wide;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use ground::{Ground, MEMBER};
+use row::Findings;
+
+/// What to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Figure {
+    /// A gate fails → weight 0.
+    A,
+    /// Template change → first weight.
+    B,
+    /// Ten steps.
+    C,
+    /// The hub killed and restarted → next write.
+    D,
+    /// Memory and requests at rest.
+    E,
+    /// A release through many members (12 unless told); runs alone.
+    F,
+}
+
+/// How the bench is run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Bench {
+    /// The hub controller to measure; build it with --release.
+    #[arg(long, value_name = "PROGRAM")]
+    pub hub: PathBuf,
+    /// Figures to measure, for example `a,c`; all but f unless told.
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<Figure>,
+    /// Runs of each figure.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub runs: u32,
+    /// How many member clusters: 3, or 12 for figure f.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=50))]
+    pub members: Option<u8>,
+}
+
+/// Starts a fleet, measures, and prints the figures. Call it inside the namespace.
+pub async fn run(bench: &Bench) -> anyhow::Result<()> {
+    let mut figures = bench.only.clone();
+    figures.sort_unstable();
+    figures.dedup();
+    if figures.is_empty() {
+        figures = vec![Figure::A, Figure::B, Figure::C, Figure::D, Figure::E];
+    }
+    let wide = figures.contains(&Figure::F);
+    anyhow::ensure!(!wide || figures.len() == 1, "figure f has a fleet of its own: --only f");
+    let members = bench.members.unwrap_or(if wide { 12 } else { 3 });
+
+    let begun = Instant::now();
+    let ground = Ground::start(&bench.hub, members).await?;
+    let started_in = begun.elapsed();
+    eprintln!("a fleet of {members} members after {:.1} s", started_in.as_secs_f64());
+    let mut findings = Findings::default();
+    for figure in figures {
+        let load = load_average();
+        let measured = match figure {
+            Figure::A => reaction::measure(&ground, bench.runs).await,
+            Figure::B => first_weight::measure(&ground, bench.runs).await,
+            Figure::C => steps::measure(&ground, bench.runs).await,
+            Figure::D => restart::measure(&ground, bench.runs).await,
+            Figure::E => idle::measure(&ground, bench.runs).await,
+            Figure::F => wide::measure(&ground, started_in).await,
+        };
+        let mut measured = match measured {
+            Ok(measured) => measured,
+            Err(error) => {
+                eprintln!("the hub's log ends with:\n{}", ground.log_tail());
+                return Err(error);
+            }
+        };
+        let loads = format!("{figure:?}: load average {load} before and {} after", load_average());
+        eprintln!("{loads}");
+        measured.notes.push(loads);
+        findings.add(measured);
+    }
+    findings.print();
+    ground.stop().await
+}
+
+/// Of the last minute.
+fn load_average() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
+}

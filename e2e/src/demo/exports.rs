@@ -1,0 +1,85 @@
+//! What `--hold` leaves open: the fleet, reachable from the user's own shell.
+
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use super::story::{NAMESPACE, SERVICE};
+use crate::components;
+use crate::fleet::{Fleet, built_beside};
+use crate::service::{DemoService, Release};
+
+/// Ways into a running fleet.
+pub(super) struct Exports {
+    kubeconfig: PathBuf,
+    hk: PathBuf,
+    gateways: Vec<(String, String)>,
+    manifest: PathBuf,
+    host: String,
+}
+
+impl Exports {
+    /// Opens them, and writes a file that releases one more version of `service`.
+    pub(super) fn open(
+        fleet: &Fleet,
+        mut listeners: Vec<TcpListener>,
+        service: &DemoService,
+    ) -> anyhow::Result<Self> {
+        let outside = listeners.split_off(1 + fleet.members.len());
+        let kubeconfig = fleet.expose(listeners)?;
+        let mut gateways = Vec::new();
+        for (member, listener) in fleet.members.iter().zip(&outside) {
+            gateways.push((member.cluster.name().to_owned(), listener.local_addr()?.to_string()));
+        }
+        fleet.expose_gateways(outside)?;
+        let manifest = fleet.dir().join("v4.json");
+        let v4 = serde_json::to_string_pretty(&service.manifest(&Release::new("v4")))?;
+        std::fs::write(&manifest, v4)?;
+        let (hk, host) = (components::locate()?.hk, service.host());
+        Ok(Self { kubeconfig, hk, gateways, manifest, host })
+    }
+
+    /// How to use them, as text that ends with a line break.
+    pub(super) fn describe(&self) -> String {
+        let mut text = String::from("\nThe fleet stays, and the load goes on. In another shell:\n");
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "  export KUBECONFIG={}", self.kubeconfig.display())?;
+        writeln!(text, "  alias kubectl='{} kubectl'", self.hk.display())?;
+        let plugin = built_beside("kubectl-lockflight");
+        if let Some(dir) = plugin.as_ref().and_then(|plugin| plugin.parent()) {
+            writeln!(text, "  export PATH={}:$PATH", dir.display())?;
+        }
+        let commands = [
+            (format!("kubectl lockflight get {SERVICE} -n {NAMESPACE} -w"), "the live tree"),
+            (
+                format!(
+                    "kubectl apply --server-side --force-conflicts -f {}",
+                    self.manifest.display()
+                ),
+                "release v4, healthy",
+            ),
+            (
+                format!("kubectl lockflight abort {SERVICE} -n {NAMESPACE} --reason test"),
+                "take it back",
+            ),
+            (
+                format!("kubectl --context m1 get httproutes,deployments,pods -n {NAMESPACE}"),
+                "a member cluster",
+            ),
+        ];
+        writeln!(text, "then, for example:")?;
+        for (command, what) in commands {
+            writeln!(text, "  {command}   # {what}")?;
+        }
+        writeln!(text, "gateways:")?;
+        for (member, address) in &self.gateways {
+            writeln!(text, "  {member}: curl -si -H 'Host: {}' http://{address}/", self.host)?;
+        }
+        writeln!(text, "\nCtrl-C ends it all.")
+    }
+}
