@@ -3,7 +3,7 @@
 mod world;
 
 use lockflight_planner::{
-    Action, Approval, AttemptPhase, MemberPhase, RollbackScope, UnreachableBudget,
+    Action, Approval, AttemptPhase, MemberPhase, RollbackScope, SETTLE, UnreachableBudget,
 };
 use world::{REPLICAS, World, member, revision};
 
@@ -64,6 +64,23 @@ fn a_healthy_release_goes_everywhere_and_the_old_pods_go_last() {
         })
         .collect();
     assert_eq!(raises, [10, 50, 100, 0], "each weight is written once");
+}
+
+#[test]
+fn the_gateway_settles_before_a_promotion_ends_and_old_pods_get_their_delay() {
+    let mut world = fleet();
+    release(&mut world, "v2");
+    let stable_moved = |w: &World| {
+        w.get("a").stable.as_ref().is_some_and(|s| s.endpoints.contains_key(&revision("v2")))
+    };
+    world.until("the stable Service has v2's pods", 200, stable_moved);
+    let moved_at = world.now;
+    world.until("the weight is back", 20, |w| w.get("a").weight == 0);
+    assert!(world.now - moved_at >= SETTLE, "{}", world.now - moved_at);
+    world.until("v2 completed", 400, |w| w.phase() == Some(AttemptPhase::Completed));
+    let ended_at = world.now;
+    world.until("v1 is scaled down", 40, |w| w.get("c").deployments[&revision("v1")].replicas == 0);
+    assert!(world.now - ended_at >= world.policy.scale_down_delay, "{}", world.now - ended_at);
 }
 
 #[test]

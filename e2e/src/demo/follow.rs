@@ -113,7 +113,7 @@ fn counts(report: &ServiceReport) -> String {
         report.members.values().flat_map(|load| load.by_version.keys()).collect();
     versions.sort_unstable();
     versions.dedup();
-    let answers = |version| format!("{version}: {}", report.of_version(version));
+    let answers = |version: &String| format!("{version}: {}", report.of_version(version));
     let answers: Vec<String> = versions.into_iter().map(answers).collect();
     let failed = report.failed();
     format!("answers  {}   lost or failed by a gateway: {failed}", answers.join("  "))

@@ -89,8 +89,9 @@ impl Outcome {
             names => format!(" and never reached {}", names.join(" and ")),
         };
         format!(
-            "As it should be. v2 was promoted in every cluster. v3 was taken back after {answers} requests,\n\
-             {errors} of them errors,{unseen}. v2 serves everywhere; no request was lost. {:.0} s in all.\n",
+            "As it should be: v2 was promoted in every cluster; v3 was taken back after {answers} requests\n\
+             ({errors} errors){unseen}; v2 serves everywhere, and no request was lost.\n\
+             {:.0} s in all.\n",
             took.as_secs_f64(),
         )
     }

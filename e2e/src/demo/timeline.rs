@@ -70,13 +70,12 @@ impl Change<'_> {
         if self.was().is_some() {
             return;
         }
-        let mut text = format!("attempt {} begins", self.attempt.number);
         // Where nothing served before, nothing is compared and nothing bakes.
         let first = self.now.members.iter().all(|member| member::base(member).is_none());
-        if let Some(plan) = self.now.plan.as_ref().filter(|_| !first) {
-            text += &format!("; the plan takes {}", plan.estimate);
-        }
-        lines.push(self.line(text));
+        let plan = self.now.plan.as_ref().filter(|_| !first);
+        let plan = plan.map(|plan| format!("; the plan takes {}", plan.estimate));
+        let number = self.attempt.number;
+        lines.push(self.line(format!("attempt {number} begins{}", plan.unwrap_or_default())));
     }
 
     fn taken_back(&self, lines: &mut Vec<Line>) {
