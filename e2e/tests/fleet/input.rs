@@ -198,15 +198,16 @@ pub(crate) async fn hostile_kubeconfig_is_refused(bed: &Bed) -> anyhow::Result<(
         apply::apply(&hub, &secret).await?;
         apply::apply(&hub, &cluster).await?;
         let clusters: Api<Cluster> = Api::all(hub.clone());
-        let refused = wait::until(&format!("{name} to be refused"), SOON, async || {
+        let what = format!("{name} to be refused");
+        let refused = wait::until(&what, SOON, async || {
             let status = clusters.get(name).await?.status.unwrap_or_default();
             let ready = status.conditions.into_iter().find(|c| c.type_ == types::READY);
             let ready = ready.context("no condition Ready")?;
             ensure!(ready.reason == "InvalidCredentials", "Ready says {ready:?}");
             ensure!(ready.message.contains(field), "{field} is not named: {}", ready.message);
             Ok(())
-        });
-        let refused = refused.await;
+        })
+        .await;
         let told = tell_of_it(bed, name).await;
         let (kind, secrets) = (apply::api_for(&hub, &cluster)?, apply::api_for(&hub, &secret)?);
         kind.delete(name, &kube::api::DeleteParams::default()).await?;
