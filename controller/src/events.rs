@@ -31,8 +31,10 @@ impl Events {
         let (queue, mut entries) = mpsc::channel::<Entry>(QUEUE_MAX);
         let reporter = Reporter { controller: "lockflight".to_owned(), instance: None };
         let publish = async move {
-            let recorder = Recorder::new(client, reporter);
             while let Some(entry) = entries.recv().await {
+                // A recorder that is kept makes one series of all Events with a reason, under the
+                // sentence of the first: later tokens and verdicts would never be seen.
+                let recorder = Recorder::new(client.clone(), reporter.clone());
                 let published = recorder.publish(&entry.event, &entry.reference);
                 match tokio::time::timeout(CALL_TIMEOUT, published).await {
                     Ok(Ok(())) => {}

@@ -207,7 +207,11 @@ pub(crate) fn note_members(draft: &mut Draft<'_>) {
             Some(Observed::Known(facts)) => {
                 note_return(draft, &member);
                 if draft.member(&member).is_some_and(|journal| journal.base == Base::Unseen) {
-                    draft.edit(&member, |journal| journal.base = base_of(facts));
+                    draft.edit(&member, |journal| {
+                        journal.base = base_of(facts);
+                        // What a lost status left on the route goes back before anything else.
+                        journal.acknowledged_weight = facts.highest_share();
+                    });
                 }
             }
             Some(Observed::Unknown { since, why }) => {

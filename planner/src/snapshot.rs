@@ -318,6 +318,16 @@ impl Facts {
         })
     }
 
+    /// Highest share of the canary Service over all routes, in per cent.
+    #[must_use]
+    pub fn highest_share(&self) -> u8 {
+        let shares = self.routes.iter().map(|route| match &route.state {
+            RouteState::Present { highest, .. } => *highest,
+            RouteState::Missing | RouteState::Unsupported(_) => 0,
+        });
+        shares.max().unwrap_or(0)
+    }
+
     /// Whether every route gives the canary Service exactly this weight.
     #[must_use]
     pub fn weighs(&self, weight: u8) -> bool {

@@ -352,6 +352,25 @@ fn a_lost_status_is_never_a_first_deployment() {
 }
 
 #[test]
+fn a_lost_status_starts_no_canary_on_a_weight_that_is_left() {
+    let mut world = fleet();
+    release(&mut world, "v2");
+    world.until("half on v2", 200, |w| w.get("a").share(&revision("v2")) == 50);
+    world.journal = lockflight_planner::Journal::default();
+    world.last = None;
+    // The selectors are written first; the route only at another try.
+    world.edit("a").route_locked = true;
+    for _ in 0..4 {
+        world.step();
+    }
+    assert_eq!(phase(&world, "a"), MemberPhase::Pending);
+    world.edit("a").route_locked = false;
+    world.until("completed", 400, |w| w.phase() == Some(AttemptPhase::Completed));
+    assert!(serves_everywhere(&world, "v2"));
+    assert_eq!(world.lost, 0);
+}
+
+#[test]
 fn pods_that_never_get_ready_fail_at_the_deadline() {
     let mut world = fleet();
     world.edit("a").broken.insert(revision("v2"));

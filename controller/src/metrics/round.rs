@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, stream};
 use lockflight_analysis::{
     ArmWindow, Birth, ComparisonRule, MetricVerdict, Series, Verdict, Windows, compare, gate,
@@ -22,6 +22,13 @@ use super::{
 
 /// Requests to one provider at once.
 const REQUESTS_AT_ONCE: usize = 16;
+
+/// Since a gate opened, missing data mean nothing for so long: new pods have to be found and
+/// scraped, and a rate needs two samples.
+const FIRST_SAMPLES_MIN: TimeDelta = TimeDelta::seconds(10);
+
+/// The same in scrapes.
+const FIRST_SAMPLES_SCRAPES: i32 = 3;
 
 /// Asks the provider and judges what it says. Never fails: what cannot be read is a verdict.
 pub async fn evaluate(
@@ -43,7 +50,10 @@ pub async fn evaluate(
     };
     let mut round = Round { provider, request, answers, judged_at, newest: Vec::new() };
     let metrics = plan.metrics.iter().map(|planned| match &judgeable {
-        Ok(()) => round.judge(&plan, planned, state),
+        Ok(()) => {
+            let judged = round.judge(&plan, planned, state);
+            round.awaiting_first_samples(judged, state)
+        }
         Err((verdict, message)) => unjudged(planned.metric, *verdict, message),
     });
     let gate = gate(metrics.collect());
@@ -137,6 +147,17 @@ impl Round<'_> {
             let message = format!("{}: {} {error}", planned.metric.name, self.provider.address());
             unjudged(planned.metric, Verdict::Error, &message)
         })
+    }
+
+    /// The verdict, but data that can hardly be there yet are only waited for.
+    fn awaiting_first_samples(&self, judged: MetricVerdict, state: &GateState) -> MetricVerdict {
+        let scrapes = state.scrape_interval.map(|interval| interval * FIRST_SAMPLES_SCRAPES);
+        let patience = scrapes.map_or(FIRST_SAMPLES_MIN, |span| span.max(FIRST_SAMPLES_MIN));
+        if judged.verdict != Verdict::NoData || self.judged_at - self.request.opened_at > patience {
+            return judged;
+        }
+        let message = format!("{}: waits for the first samples of this step", judged.metric);
+        MetricVerdict { verdict: Verdict::Watch, message, ..judged }
     }
 
     fn read_arms(&self, query: &str, by: &By) -> Result<BothArms, AnswerError> {

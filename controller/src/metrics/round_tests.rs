@@ -270,6 +270,23 @@ async fn a_provider_that_is_gone_is_an_error_and_asked_ever_more_rarely() {
 }
 
 #[tokio::test]
+async fn the_first_samples_of_a_step_are_waited_for() {
+    let mock = Mock::start(TimeDelta::zero(), |query: &str| match query {
+        "load" => Reply::Result("vector", "[]".to_owned()),
+        _ => matrix(&[counter(&[("pod", "s")], 1, 1000.0)]),
+    })
+    .await;
+    for metric in [by_pod(), threshold("load", "result[0] < 0.8", "0s", 0)] {
+        for (open_for, expect) in [(3, Verdict::Watch), (13, Verdict::NoData)] {
+            let opened_at = Utc::now() - TimeDelta::seconds(open_for);
+            let request = GateRequest { opened_at, ..request(std::slice::from_ref(&metric)) };
+            let (verdict, text, _) = check(&mock, &request, &mut GateState::default()).await;
+            assert_eq!(verdict, expect, "{text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn silence_ends_at_the_deadline() {
     let mock = Mock::start(TimeDelta::zero(), |_: &str| Reply::Silence).await;
     let provider = mock.provider("150ms");

@@ -29,8 +29,8 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) async fn start(program: &Path, members: u8) -> anyhow::Result<Self> {
-        let fleet = Fleet::builder().members(members).start().await?;
+    pub(super) async fn start(program: &Path, members: u8, keep: bool) -> anyhow::Result<Self> {
+        let fleet = Fleet::builder().members(members).keep(keep).start().await?;
         fleet.register_members().await?;
         let log = ("RUST_LOG".to_owned(), "info".to_owned());
         let hub = fleet.hub_process(program, vec![log]).await?;
@@ -60,7 +60,7 @@ impl Ground {
         Ok([&self.fleet.hub, self.member()?])
     }
 
-    /// A service in [`MEMBER`] alone, one replica, whose `v1` serves; no gates.
+    /// A service in [`MEMBER`] alone, one replica, whose `v2` serves; no gates.
     pub(super) async fn lone_service(
         &self,
         namespace: &str,
@@ -71,9 +71,12 @@ impl Ground {
         let settings = Settings { replicas: 1, scale_down_delay, ..Settings::default() };
         let settings = settings.waves(waves).steps(steps).ungated();
         let service = DemoService::create(&self.fleet, namespace, "shop", settings).await?;
-        let mut service = LoneService { service, version: 0 };
-        service.release_next().await?;
-        service.at_rest().await?;
+        let mut service = LoneService { service, version: 0, ready_at_once: true };
+        // The first comes up without steps; the second leaves nothing that still settles.
+        for _ in 0..2 {
+            service.release_next().await?;
+            service.at_rest().await?;
+        }
         Ok(service)
     }
 }
@@ -82,6 +85,9 @@ impl Ground {
 pub(super) struct LoneService {
     pub(super) service: DemoService,
     version: u32,
+    /// Pods are ready as soon as their process runs, as those were with which the incumbents were
+    /// measured. Without traffic only: such a pod does not listen yet.
+    pub(super) ready_at_once: bool,
 }
 
 impl LoneService {
@@ -117,19 +123,17 @@ impl LoneService {
         Ok(found.filter_map(|pod| pod.metadata.name).collect())
     }
 
-    /// Puts the next version into the spec. Its pods are ready as soon as their process runs, as
-    /// those were with which the incumbents were measured.
+    /// Puts the next version into the spec.
     pub(super) async fn release_next(&mut self) -> anyhow::Result<()> {
         self.version += 1;
         let release = Release::new(&self.version()).start_delay_ms(0);
         let mut manifest = self.service.manifest(&release);
         let only = json!({ "clusterSelector": { "matchLabels": { "member": MEMBER } } });
         manifest["spec"]["placement"] = only;
-        let containers = manifest.pointer_mut("/spec/template/spec/containers");
-        for container in containers.and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Some(container) = container.as_object_mut() {
-                container.remove("readinessProbe");
-            }
+        let container = manifest.pointer_mut("/spec/template/spec/containers/0");
+        let container = container.and_then(Value::as_object_mut).filter(|_| self.ready_at_once);
+        if let Some(container) = container {
+            container.remove("readinessProbe");
         }
         self.service.apply(&manifest).await?;
         Ok(())

@@ -55,6 +55,9 @@ pub struct Bench {
     /// How many member clusters: 3, or 12 for figure f.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=50))]
     pub members: Option<u8>,
+    /// Keep the folder with logs and state.
+    #[arg(long)]
+    pub keep: bool,
 }
 
 /// Starts a fleet, measures, and prints the figures. Call it inside the namespace.
@@ -70,7 +73,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     let members = bench.members.unwrap_or(if wide { 12 } else { 3 });
 
     let begun = Instant::now();
-    let ground = Ground::start(&bench.hub, members).await?;
+    let ground = Ground::start(&bench.hub, members, bench.keep).await?;
     let started_in = begun.elapsed();
     eprintln!("a fleet of {members} members after {:.1} s", started_in.as_secs_f64());
     let mut findings = Findings::default();
@@ -97,6 +100,9 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
         findings.add(measured);
     }
     findings.print();
+    if bench.keep {
+        println!("- logs and state: {}", ground.fleet.dir().display());
+    }
     ground.stop().await
 }
 

@@ -1,5 +1,6 @@
 //! (a) A metric turns bad in a step that bakes.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ const SCRAPE_MS: u64 = 1000;
 
 pub(super) async fn measure(ground: &Ground, runs: u32) -> anyhow::Result<Findings> {
     let mut lone = ground.lone_service(NAMESPACE, &[(WEIGHT, 600), (100, 0)]).await?;
+    let stable = lone.pods(|_| true).await?;
+    lone.ready_at_once = false;
     apply::apply(&ground.fleet.hub.client(), &template()).await?;
     lone.service.settings_mut().analysis = json!([{ "template": TEMPLATE }]);
     let gateway = (addresses::envoy(ground.member()?.index()), addresses::GATEWAY_PORT);
@@ -44,7 +47,7 @@ pub(super) async fn measure(ground: &Ground, runs: u32) -> anyhow::Result<Findin
             .target(Target { median: 0.3, max: Some(1.0) });
     let mut accepted = Row::new("    → acknowledged by the router", incumbents::NOT_WAITED_FOR);
     for _ in 0..runs {
-        let (to_write, to_router) = react(ground, &mut lone).await?;
+        let (to_write, to_router) = react(ground, &mut lone, &stable).await?;
         written.spread.push(to_write);
         accepted.spread.push(to_router);
     }
@@ -63,8 +66,11 @@ pub(super) async fn measure(ground: &Ground, runs: u32) -> anyhow::Result<Findin
 }
 
 /// One release that goes bad.
-async fn react(ground: &Ground, lone: &mut LoneService) -> anyhow::Result<(f64, f64)> {
-    let stable = lone.pods(|version| version == "v1").await?;
+async fn react(
+    ground: &Ground,
+    lone: &mut LoneService,
+    stable: &BTreeSet<String>,
+) -> anyhow::Result<(f64, f64)> {
     let mut route = RouteWatch::start(&lone.service, MEMBER)?;
     lone.release_next().await?;
     let rollout = lone.service.wait_for("a verdict of the healthy canary", SOON, passing).await?;
@@ -76,7 +82,7 @@ async fn react(ground: &Ground, lone: &mut LoneService) -> anyhow::Result<(f64, 
         bad: selector(",code=~\"5..\""),
         total: selector(""),
         canary: lone.pods(|other| other == version).await?,
-        stable,
+        stable: stable.clone(),
         opened_at: acknowledged_at + SETTLE,
         rule: ComparisonRule::new(MAX_RATIO, TOLERATED_SHARE, MIN_SAMPLES.into())
             .context("a rule of constants")?,

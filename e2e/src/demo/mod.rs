@@ -29,12 +29,15 @@ use exports::Exports;
 use stage::Stage;
 
 const MEMBERS: u8 = 3;
+/// Phases of the start that are shown.
+const PHASES: usize = 3;
 /// What a shell says of a program that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
 const INTRODUCTION: &str = "\
-One service in three clusters, released three times: v1 to begin with, v2 that is good, v3 that is
-not. API servers, gateways, metrics and pods are real, and run as plain processes on this machine.
-Bakes last 2 to 5 seconds here, to keep the demo short; real ones take minutes to hours.
+One service in three clusters, released three times: v1 to begin with, then v2,
+which is good, and v3, which is not. API servers, gateways, metrics and pods are
+real; they run as plain processes on this machine. Bakes last 2 to 5 seconds to
+keep the demo short: real ones take minutes to hours.
 
 ";
 
@@ -89,9 +92,9 @@ impl Demo {
             }
             None => ExitCode::from(INTERRUPTED),
         };
-        let failed = code == ExitCode::FAILURE;
-        if failed {
+        if code == ExitCode::FAILURE {
             fleet.keep();
+            stage.print(&busy());
             let dir = fleet.dir().display();
             stage.print(&format!("Logs: {dir} (the hub controller's is lockflight.log)\n"));
         }
@@ -103,15 +106,21 @@ impl Demo {
         }
         stage.leave_tree();
         stage.print("Ending the fleet ...\n");
+        // The logs are kept after a failure; the stores are large, and nobody reads them.
+        let stores = fleet.clusters().map(|cluster| cluster.dir().join("etcd"));
+        let stores: Vec<PathBuf> = stores.collect();
         hub.stop().await?;
         fleet.stop().await?;
+        for store in stores {
+            std::fs::remove_dir_all(store).ok();
+        }
         Ok(code)
     }
 
     async fn start(&self, stage: &Stage) -> anyhow::Result<(Fleet, HubProcess)> {
         stage.tell("fleet", &format!("starts: a hub and {MEMBERS} member clusters"));
         let fleet = Fleet::builder().members(MEMBERS).start().await?;
-        stage.tell("fleet", &format!("is up; the slowest of each: {}", slowest(fleet.phases())));
+        stage.tell("fleet", &format!("is up; the slowest: {}", slowest(fleet.phases())));
         let begun = Instant::now();
         let hub = fleet.hub_process(&self.hub, Vec::new()).await?;
         hub.start().await?;
@@ -122,30 +131,31 @@ impl Demo {
     }
 }
 
-/// The slowest of each kind of phase, in the order in which the kinds came first.
+/// A sentence if this machine has had more to do than it can: then requests may well be lost.
+fn busy() -> String {
+    let averages = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = averages.split(' ').next().and_then(|load| load.parse::<f64>().ok());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    match (load, u16::try_from(cores)) {
+        (Some(load), Ok(cores)) if load > 3.0 * f64::from(cores) => format!(
+            "This machine is very busy: {load:.0} processes want to run on {cores} cores.\n"
+        ),
+        _ => String::new(),
+    }
+}
+
+/// The longest phases of the start, each kind by its slowest cluster.
 fn slowest(phases: &[(String, Duration)]) -> String {
-    let mut order = Vec::new();
     let mut times = BTreeMap::<&str, Duration>::new();
     for (phase, time) in phases {
-        let (place, kind) = phase.split_once(": ").unwrap_or(("", phase));
-        // The hub has phases of its own; its control plane is one of several.
-        if place == "hub" && kind != "control plane" {
-            continue;
-        }
-        let slowest = times.entry(kind).or_insert_with(|| {
-            order.push(kind);
-            Duration::ZERO
-        });
+        let kind = phase.split_once(": ").map_or(phase.as_str(), |(_, kind)| kind);
+        let slowest = times.entry(kind).or_default();
         *slowest = (*slowest).max(*time);
     }
-    let show = |kind: &&str| {
-        let time = times.get(kind).copied().unwrap_or_default();
-        format!("{kind} {:.1} s", time.as_secs_f64())
-    };
-    // What takes little is not worth a word.
-    let worth_a_word =
-        |kind: &&&str| times.get(**kind).is_some_and(|time| *time >= Duration::from_secs(1));
-    order.iter().filter(worth_a_word).map(show).collect::<Vec<_>>().join(", ")
+    let mut times: Vec<_> = times.into_iter().collect();
+    times.sort_unstable_by_key(|(_, time)| std::cmp::Reverse(*time));
+    let show = |(kind, time): &(&str, Duration)| format!("{kind} {:.1} s", time.as_secs_f64());
+    times.iter().take(PHASES).map(show).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -157,6 +167,6 @@ mod tests {
         let phase = |name: &str, millis| (name.to_owned(), Duration::from_millis(millis));
         let phases =
             [phase("m1: gateway", 900), phase("m2: gateway", 1400), phase("m1: rights", 20)];
-        assert_eq!(slowest(&phases), "gateway 1.4 s");
+        assert_eq!(slowest(&phases), "gateway 1.4 s, rights 0.0 s");
     }
 }

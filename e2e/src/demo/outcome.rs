@@ -89,9 +89,9 @@ impl Outcome {
             names => format!(" and never reached {}", names.join(" and ")),
         };
         format!(
-            "As it should be: v2 was promoted in every cluster; v3 was taken back after {answers} requests\n\
-             ({errors} errors){unseen}; v2 serves everywhere, and no request was lost.\n\
-             {:.0} s in all.\n",
+            "As it should be: v2 was promoted in every cluster. v3 was taken back after\n\
+             {answers} requests ({errors} errors){unseen}. v2 serves everywhere,\n\
+             and no request was lost. All of it took {:.0} s.\n",
             took.as_secs_f64(),
         )
     }
@@ -128,22 +128,24 @@ impl Bad {
 
 fn requests(member: &str, load: &LoadReport, found: &mut Vec<String>) {
     if load.lost > 0 {
-        let why = load.lost_errors.join(", ");
-        found.push(format!("{} requests were lost in {member}: {why}", load.lost));
+        let mut why = load.lost_errors.clone();
+        why.sort_unstable();
+        why.dedup();
+        found.push(format!("requests lost in {member}: {} ({})", load.lost, why.join(", ")));
     }
     if load.gateway_errors > 0 {
         let (errors, statuses) = (load.gateway_errors, &load.gateway_statuses);
-        found.push(format!("{errors} requests failed at the gateway of {member}: {statuses:?}"));
+        found.push(format!("requests failed by the gateway of {member}: {errors} {statuses:?}"));
     }
     if load.overrun > 0 {
         let why = "too many were in flight";
-        found.push(format!("{} requests were not sent to {member}: {why}", load.overrun));
+        found.push(format!("requests not sent to {member}: {} ({why})", load.overrun));
     }
     for version in ["v1", "v2"] {
         let statuses = load.by_version.get(version).into_iter().flatten();
         let errors: u64 = statuses.filter(|(status, _)| **status >= 400).map(|(_, n)| n).sum();
         if errors > 0 {
-            found.push(format!("{version} answered {errors} requests in {member} with errors"));
+            found.push(format!("errors of {version} in {member}: {errors}"));
         }
     }
 }

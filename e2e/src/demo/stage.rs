@@ -33,6 +33,8 @@ struct Drawing {
     footer: String,
     /// Rows below the timeline, to be drawn over.
     rows: usize,
+    /// Whether the last tree has been left as text.
+    closed: bool,
 }
 
 impl Stage {
@@ -61,8 +63,7 @@ impl Stage {
     /// A line of the timeline: who, and what happened to it.
     pub(super) fn tell(&self, subject: &str, text: &str) {
         let time = format!("{:>6.1} s", self.begun.elapsed().as_secs_f64());
-        let time = if self.color { format!("{FAINT}{time}{PLAIN}") } else { time };
-        self.append(&format!("{time}  {subject:<5}  {text}\n"));
+        self.append(&format!("{}  {subject:<5}  {text}\n", self.faint(&time)));
     }
 
     /// Text that stays, without a time.
@@ -73,8 +74,10 @@ impl Stage {
     /// What the tree shows from now on.
     pub(super) fn show(&self, view: RolloutView) {
         let mut drawing = self.drawing();
-        drawing.view = Some(view);
-        self.draw(&mut drawing, "");
+        if !drawing.closed {
+            drawing.view = Some(view);
+            self.draw(&mut drawing, "");
+        }
     }
 
     /// The line below the tree.
@@ -87,11 +90,16 @@ impl Stage {
     /// Takes the live part away and leaves the last tree as text.
     pub(super) fn leave_tree(&self) {
         let mut drawing = self.drawing();
+        drawing.closed = true;
         let Some(view) = drawing.view.take() else {
             return;
         };
         let tree = format!("\n{}\n", self.tree(&view));
         self.draw(&mut drawing, &tree);
+    }
+
+    fn faint(&self, text: &str) -> String {
+        if self.color { format!("{FAINT}{text}{PLAIN}") } else { text.to_owned() }
     }
 
     fn append(&self, text: &str) {
@@ -115,7 +123,7 @@ impl Stage {
             let tree = self.tree(view);
             lines.push(String::new());
             lines.extend(tree.lines().map(str::to_owned));
-            lines.push(format!("{FAINT}{}{PLAIN}", drawing.footer));
+            lines.push(self.faint(&drawing.footer));
             lines.truncate(room());
         }
         let up = match drawing.rows {
@@ -124,7 +132,8 @@ impl Stage {
         };
         drawing.rows = lines.len();
         let live: String = lines.into_iter().map(|line| line + "\n").collect();
-        let whole = format!("{up}{text}{WRAP_OFF}{live}{WRAP_ON}");
+        let (off, on) = if live.is_empty() { ("", "") } else { (WRAP_OFF, WRAP_ON) };
+        let whole = format!("{up}{text}{off}{live}{on}");
         let _ = out.write_all(whole.as_bytes()).and_then(|()| out.flush());
     }
 

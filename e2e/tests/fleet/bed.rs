@@ -73,7 +73,9 @@ impl Shared {
                 Err(error) => Err(format!("{error:#}\n{}", bed.describe().await)),
             };
             bed.clear().await;
-            eprintln!("        {name}: {:.1} s", begun.elapsed().as_secs_f64());
+            let seconds = begun.elapsed().as_secs_f64();
+            let first = outcome.as_ref().err().and_then(|error: &String| error.lines().next());
+            eprintln!("        {name}: {seconds:.1} s {}", first.unwrap_or_default());
             outcome
         })
     }

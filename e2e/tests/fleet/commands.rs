@@ -59,7 +59,7 @@ pub(crate) async fn tokens_open_the_gates_that_they_name_and_no_others(
 pub(crate) async fn abort_wins_over_a_promotion_given_with_it(bed: &Bed) -> anyhow::Result<()> {
     let service = bed.running("both-commands", two_gates()).await?;
     let v1 = look::revision(&service.rollout().await?);
-    let load = service.load(RPS)?;
+    let load = service.load_in(&["m1", "m2"], RPS)?;
     let begun = now();
     let mut manifest = service.manifest(&Release::new("v2"));
     service.apply(&manifest).await?;

@@ -130,10 +130,21 @@ pub(crate) fn tokens(rollout: &Rollout) -> BTreeMap<String, String> {
 
 /// Waits for an Event about the Rollout with this reason; its note.
 pub(crate) async fn event(service: &DemoService, reason: &str) -> anyhow::Result<String> {
-    let what = format!("an Event {reason} about {}", service.namespace());
+    event_that_names(service, reason, &[]).await
+}
+
+/// Waits for an Event about the Rollout with this reason and all `words` in its note.
+pub(crate) async fn event_that_names(
+    service: &DemoService,
+    reason: &str,
+    words: &[&str],
+) -> anyhow::Result<String> {
+    let what = format!("an Event {reason} about {} that names {words:?}", service.namespace());
     wait::until(&what, SOON, async || {
         let events = service.events().await?;
-        let found = events.iter().find(|(seen, _)| seen == reason);
+        let found = events
+            .iter()
+            .find(|(seen, note)| seen == reason && words.iter().all(|word| note.contains(word)));
         let note = found.map(|(_, note)| note.clone());
         note.with_context(|| format!("the Events are {events:?}"))
     })

@@ -65,6 +65,7 @@ fn main() -> ExitCode {
         change::deleted_rollout_leaves_stable_serving,
         change::wiped_status_is_never_a_first_deployment,
         input::impossible_steps_and_unknown_fields_are_refused_at_the_door,
+        input::impossible_spec_is_named_and_moves_nothing,
         input::unknown_field_in_the_template_is_named,
         input::unusable_routes_are_named,
         input::image_that_never_gets_ready_is_taken_back,

@@ -97,7 +97,6 @@ pub(crate) async fn empty_results_and_nan_hold_and_say_so(bed: &Bed) -> anyhow::
 /// At rest nothing is written anywhere, and hardly anything is read.
 pub(crate) async fn nothing_is_written_at_rest(bed: &Bed) -> anyhow::Result<()> {
     let service = bed.running("rest", Settings::default().steps(&[(100, 0)]).ungated()).await?;
-    let load = service.load(RPS)?;
     let v1 = look::revision(&service.rollout().await?);
     service.release(&Release::new("v2")).await?;
     service.completed(RELEASE).await?;
@@ -108,17 +107,18 @@ pub(crate) async fn nothing_is_written_at_rest(bed: &Bed) -> anyhow::Result<()> 
     let begun = now();
     let touched = |rollout: &Rollout| service::ended(rollout).is_none();
     service.never("it began again", REST, touched).await?;
-    let load = load.stop().await;
 
     let (mut reads, mut writes) = (0, Vec::new());
     for cluster in bed.fleet.clusters() {
         let log: Log = cluster.audit()?.by_user(LOCKFLIGHT).since(begun);
         let (asked, wrote): (Vec<_>, Vec<_>) = log.into_iter().partition(|event| !event.is_write());
         reads += asked.len();
-        writes.extend(wrote.into_iter().map(|event| (cluster.name().to_owned(), event)));
+        let wrote = wrote.into_iter();
+        writes.extend(
+            wrote.map(|event| format!("{} {} {}", cluster.name(), event.verb, event.request_uri)),
+        );
     }
     eprintln!("        {REST:?} at rest: {} writes, {reads} reads of objects", writes.len());
-    ensure!(writes.is_empty(), "at rest the hub wrote {writes:?}");
-    ensure!(load.failed() == 0, "requests were lost: {load}");
+    ensure!(writes.is_empty(), "at rest the hub wrote {writes:#?}");
     Ok(())
 }

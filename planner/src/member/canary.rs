@@ -110,14 +110,15 @@ fn prepare(
     if facts.serves_exactly(Role::Canary, target) {
         return true;
     }
-    draft.wait(
-        member,
-        WaitReason::EndpointsNotReady,
-        format!(
-            "{member}: the canary Service does not yet have exactly the ready pods of {target}"
-        ),
-    );
+    wait_for_endpoints(draft, member, target);
     false
+}
+
+fn wait_for_endpoints(draft: &mut Draft<'_>, member: &MemberId, target: &Revision) {
+    let message = format!(
+        "{member}: the canary Service does not yet have exactly the ready pods of {target}"
+    );
+    draft.wait(member, WaitReason::EndpointsNotReady, message);
 }
 
 /// Lets the canary Service select the new revision, only while nothing flows through it: with
@@ -167,11 +168,7 @@ fn select(
         member,
         Action::PointService { role: Role::Canary, revision: target.clone(), aborted: None },
     );
-    draft.wait(
-        member,
-        WaitReason::EndpointsNotReady,
-        format!("{member}: the canary Service is pointed at {target}"),
-    );
+    wait_for_endpoints(draft, member, target);
     false
 }
 

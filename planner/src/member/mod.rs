@@ -38,10 +38,12 @@ fn ensure_capacity(
     revision: &Revision,
     needed: u32,
 ) -> bool {
+    // One sentence from the creation to the last pod: each further one would be a write.
+    let message = format!("{member}: {needed} ready pods of {revision} are needed");
     let Some(deployment) = facts.deployments.get(revision) else {
         draft
             .act(member, Action::CreateDeployment { revision: revision.clone(), replicas: needed });
-        wait_for_pods(draft, member, format!("{member}: the Deployment of {revision} is created"));
+        wait_for_pods(draft, member, message);
         return false;
     };
     if deployment.replicas < needed {
@@ -51,14 +53,7 @@ fn ensure_capacity(
         return true;
     }
     let problem = deployment.problem.as_ref().map(|problem| format!(": {problem}"));
-    wait_for_pods(
-        draft,
-        member,
-        format!(
-            "{member}: {needed} ready pods of {revision} are needed{}",
-            problem.unwrap_or_default()
-        ),
-    );
+    wait_for_pods(draft, member, message + &problem.unwrap_or_default());
     false
 }
 

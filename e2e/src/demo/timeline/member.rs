@@ -74,7 +74,10 @@ fn verdict(old: Option<&MemberStatus>, member: &MemberStatus) -> Option<String> 
         return None;
     }
     match (verdict.state, member.phase) {
-        (VerdictState::Pass, MemberPhase::Canary) => Some(format!("pass: {}", verdict.message)),
+        // With all the traffic there is nothing to compare with.
+        (VerdictState::Pass, MemberPhase::Canary) if member.weight < 100 => {
+            Some(format!("pass: {}", verdict.message))
+        }
         (VerdictState::Error, _) => Some(format!("cannot judge: {}", verdict.message)),
         _ => None,
     }
