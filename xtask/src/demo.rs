@@ -43,7 +43,7 @@ fn build() -> Result<()> {
 
 /// `cargo build` of the programs above.
 pub(crate) fn build_command() -> Command {
-    let mut command = cargo(&["build", "--quiet", "--locked"]);
+    let mut command = cargo(&["build", "--locked"]);
     for binary in BINARIES {
         command.args(["--bin", binary]);
     }

@@ -43,8 +43,9 @@ pub(super) async fn measure(ground: &Ground, runs: u32) -> anyhow::Result<Findin
     let note = format!(
         "(e): {members} members, after everything above; requests at rest: {}. Beside these, one \
          GET /version to each member every 2 s (its heartbeat), which the audit policy leaves out; \
-         watches stay open",
-        asked.text()
+         watches opened again: {}",
+        asked.text(),
+        asked.watches
     );
     Ok(Findings { rows: vec![memory, writes, reads], notes: vec![note] })
 }

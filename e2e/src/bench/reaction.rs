@@ -22,6 +22,8 @@ use crate::{addresses, apply};
 const NAMESPACE: &str = "bench-reaction";
 const TEMPLATE: &str = "errors";
 const WEIGHT: u8 = 50;
+/// Longer than any run.
+const BAKE_SECONDS: u32 = 600;
 const RPS: u32 = 100;
 const MIN_SAMPLES: u32 = 10;
 /// Of the metric's rule; the observer's must be the same.
@@ -34,11 +36,13 @@ const SETTLE: TimeDelta = TimeDelta::seconds(1);
 const SCRAPE_MS: u64 = 1000;
 
 pub(super) async fn measure(ground: &Ground, runs: u32) -> anyhow::Result<Findings> {
-    let mut lone = ground.lone_service(NAMESPACE, &[(WEIGHT, 600), (100, 0)]).await?;
+    let mut lone = ground.lone_service(NAMESPACE, &[(100, 0)]).await?;
     let stable = lone.pods(|_| true).await?;
     lone.ready_at_once = false;
     apply::apply(&ground.fleet.hub.client(), &template()).await?;
-    lone.service.settings_mut().analysis = json!([{ "template": TEMPLATE }]);
+    let settings = lone.service.settings_mut();
+    *settings = settings.clone().steps(&[(WEIGHT, BAKE_SECONDS), (100, 0)]);
+    settings.analysis = json!([{ "template": TEMPLATE }]);
     let gateway = (addresses::envoy(ground.member()?.index()), addresses::GATEWAY_PORT);
     let load = Load::builder(SocketAddr::from(gateway), &lone.service.host()).rps(RPS).start()?;
 

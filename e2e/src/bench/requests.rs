@@ -14,11 +14,13 @@ use crate::wait;
 /// A line is in the log a moment after its request was answered.
 const LOG_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Requests in a span of time. Watches are not in it: they are opened once and stay open.
+/// Requests in a span of time. Watches are counted apart: they are opened once and stay open.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Requests {
     pub(super) reads: usize,
     pub(super) writes: usize,
+    /// Watches that were opened, or opened again.
+    pub(super) watches: usize,
     pub(super) kinds: BTreeMap<String, usize>,
 }
 
@@ -31,7 +33,11 @@ pub(super) fn of_hub<'a>(
     let mut requests = Requests::default();
     for cluster in clusters {
         for event in cluster.audit()?.by_user(LOCKFLIGHT).since(from) {
-            if event.verb == "watch" || event.request_received_timestamp > to {
+            if event.request_received_timestamp > to {
+                continue;
+            }
+            if event.verb == "watch" {
+                requests.watches += usize::from(event.stage == "ResponseStarted");
                 continue;
             }
             let count = if event.is_write() { &mut requests.writes } else { &mut requests.reads };

@@ -16,9 +16,10 @@ use lockflight_e2e::service::{DemoService, Release, Settings};
 use tokio::runtime::Runtime;
 
 use crate::Story;
+use crate::stall::Stalls;
 
 /// A step that does not depend on load or bakes: more than ten times what it takes.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A whole release through the fleet.
 pub(crate) const RELEASE: Duration = Duration::from_secs(90);
 /// Load on each member, requests per second.
@@ -47,10 +48,9 @@ struct Inner {
 }
 
 impl Shared {
-    pub(crate) fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime = runtime.expect("a machine with threads");
-        Self(Arc::new(Inner { runtime, bed: Mutex::new(None) }))
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        Ok(Self(Arc::new(Inner { runtime, bed: Mutex::new(None) })))
     }
 
     /// Plays one test. On failure the text has the state of its Rollouts and the hub's log.
@@ -64,13 +64,18 @@ impl Shared {
                 return Ok(());
             };
             let begun = Instant::now();
+            let stalls = Stalls::measure();
             let played = match tokio::time::timeout(STORY, story(bed)).await {
                 Ok(played) => played,
                 Err(_) => Err(anyhow::anyhow!("not at its end after {STORY:?}")),
             };
             let outcome = match played {
                 Ok(()) => Ok(()),
-                Err(error) => Err(format!("{error:#}\n{}", bed.describe().await)),
+                Err(error) => {
+                    let state = bed.describe().await;
+                    let stall = stalls.longest();
+                    Err(format!("{error:#}\nlongest stall of the machine: {stall:?}\n{state}"))
+                }
             };
             bed.clear().await;
             let seconds = begun.elapsed().as_secs_f64();
@@ -149,7 +154,8 @@ impl Bed {
             };
             for rollout in list {
                 let status = serde_json::to_string_pretty(&rollout.status).unwrap_or_default();
-                text += &format!("--- Rollout {namespace}/{:?}\n{status}\n", rollout.metadata.name);
+                let name = rollout.metadata.name.unwrap_or_default();
+                text = format!("{text}--- Rollout {namespace}/{name}\n{status}\n");
             }
         }
         let log = std::fs::read_to_string(self.hub.log()).unwrap_or_default();

@@ -106,9 +106,9 @@ pub(crate) async fn unusable_routes_are_named(bed: &Bed) -> anyhow::Result<()> {
     let neighbour = Neighbour::watch(bed, "routes-neighbour").await?;
     let service = bed.running("routes", settings()).await?;
     let member = &bed.fleet.member("m1")?.cluster;
-    let backends = async |backends: Value| {
-        let path = "/spec/rules/0/backendRefs";
-        let patch = json!([{ "op": "replace", "path": path, "value": backends }]).to_string();
+    let set_backends = async |backends: Value| {
+        let pointer = "/spec/rules/0/backendRefs";
+        let patch = json!([{ "op": "replace", "path": pointer, "value": backends }]).to_string();
         let target = ["patch", "httproute", "shop", "-n", "routes", "--type=json", "-p", &patch];
         member.kubectl(&target).await
     };
@@ -121,17 +121,17 @@ pub(crate) async fn unusable_routes_are_named(bed: &Bed) -> anyhow::Result<()> {
     service.create_route(service.place("m1")?).await?;
     service.completed(RELEASE).await?;
 
-    backends(json!([backend("elsewhere", 1)])).await?;
+    set_backends(json!([backend("elsewhere", 1)])).await?;
     service.release(&Release::new("v3")).await?;
     complaint(&service, "RouteUnsupported", &["HTTPRoute shop", "m1", ours[0], ours[1]]).await?;
-    backends(json!([backend(ours[0], 100), backend(ours[1], 0)])).await?;
+    set_backends(json!([backend(ours[0], 100), backend(ours[1], 0)])).await?;
     service.completed(RELEASE).await?;
 
     let third = [backend(ours[0], 100), backend(ours[1], 0), backend("elsewhere", 1)];
-    backends(json!(third)).await?;
+    set_backends(json!(third)).await?;
     service.release(&Release::new("v4")).await?;
     complaint(&service, "RouteUnsupported", &["HTTPRoute shop", "m1", "third backend"]).await?;
-    backends(json!([backend(ours[0], 100), backend(ours[1], 0)])).await?;
+    set_backends(json!([backend(ours[0], 100), backend(ours[1], 0)])).await?;
     service.completed(RELEASE).await?;
     neighbour.is_untouched().await
 }

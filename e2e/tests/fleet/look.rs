@@ -150,13 +150,3 @@ pub(crate) async fn event_that_names(
     })
     .await
 }
-
-/// The revision that the stable Service of a member selects.
-pub(crate) async fn stable_revision(
-    service: &DemoService,
-    place: &Place,
-) -> anyhow::Result<String> {
-    let api: Api<Service> = Api::namespaced(place.client.clone(), service.namespace());
-    let name = names::stable_service(service.name());
-    selected(&api, &name).await?.with_context(|| format!("{name} selects no revision"))
-}

@@ -16,6 +16,7 @@ mod input;
 mod look;
 mod metrics;
 mod partition;
+mod stall;
 
 use std::process::ExitCode;
 
@@ -34,16 +35,24 @@ macro_rules! stories {
 }
 
 fn main() -> ExitCode {
+    match play() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn play() -> anyhow::Result<ExitCode> {
     let mut arguments = Arguments::from_args();
     // The fleet is shared, and some tests stop parts of it.
     arguments.test_threads = Some(1);
-    if !arguments.list
-        && let Err(error) = components::ensure_all().and_then(|_| namespace::enter(&[]))
-    {
-        eprintln!("{error:#}");
-        return ExitCode::FAILURE;
+    if !arguments.list {
+        components::ensure_all()?;
+        namespace::enter(&[])?;
     }
-    let shared = Shared::new();
+    let shared = Shared::new()?;
     let stories = stories![
         healthy::healthy_release_reaches_every_cluster_without_a_lost_request,
         bad::bad_release_is_taken_back_where_it_began,
@@ -81,5 +90,5 @@ fn main() -> ExitCode {
     });
     let conclusion = libtest_mimic::run(&arguments, trials.into());
     shared.stop();
-    conclusion.exit_code()
+    Ok(conclusion.exit_code())
 }

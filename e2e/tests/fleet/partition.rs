@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use chrono::TimeDelta;
 use lockflight_crds::{MemberPhase, Rollout, conditions::types, names};
-use lockflight_e2e::service::{DemoService, Release, Settings};
+use lockflight_e2e::service::{self, DemoService, Release, Settings};
 use serde_json::json;
 
 use crate::bed::{Bed, RELEASE, RPS, SOON, now};
@@ -97,11 +97,8 @@ pub(crate) async fn cut_off_cluster_is_passed_within_the_budget(bed: &Bed) -> an
                 && ["m2", "m3"].iter().all(|name| look::is_in(rollout, name, MemberPhase::Promoted))
         };
         let rollout = service.wait_for("m2 and m3 to be promoted", RELEASE, passed).await?;
-        ensure!(
-            lockflight_e2e::service::ended(&rollout).is_none(),
-            "completed although m1 is unknown"
-        );
-        let done = |rollout: &Rollout| lockflight_e2e::service::ended(rollout).is_some();
+        ensure!(service::ended(&rollout).is_none(), "completed although m1 is unknown");
+        let done = |rollout: &Rollout| service::ended(rollout).is_some();
         service.never("it was completed without m1", Duration::from_secs(2), done).await
     }
     .await;

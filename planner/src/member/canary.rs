@@ -103,7 +103,7 @@ fn prepare(
     }
     let needed = pods_for(weight, full_size);
     let has_pods = ensure_capacity(draft, member, facts, target, needed);
-    let selected = select(draft, member, facts, &base, target);
+    let selected = select(draft, member, facts, &base, target, has_pods);
     if !has_pods || !selected {
         return false;
     }
@@ -129,6 +129,7 @@ fn select(
     facts: &Facts,
     base: &Revision,
     target: &Revision,
+    has_pods: bool,
 ) -> bool {
     if !facts.selects(Role::Stable, base) {
         draft.wait(
@@ -168,7 +169,10 @@ fn select(
         member,
         Action::PointService { role: Role::Canary, revision: target.clone(), aborted: None },
     );
-    wait_for_endpoints(draft, member, target);
+    // Without pods it is the pods that are waited for, before and after this write.
+    if has_pods {
+        wait_for_endpoints(draft, member, target);
+    }
     false
 }
 
