@@ -24,6 +24,10 @@ lint:
 crd:
     cargo xtask crd
 
+# Known vulnerabilities in the dependencies (needs cargo-deny and a network).
+audit:
+    cargo deny check advisories
+
 # Draw the plugin's approved trees anew; look at the diff before you commit it.
 golden:
     UPDATE_GOLDEN=1 cargo test -p kubectl-lockflight

@@ -9,7 +9,7 @@ use std::{
 use axum::{Router, http::StatusCode, http::header::CONTENT_TYPE, routing::post};
 use chrono::{DateTime, TimeDelta, Utc};
 use lockflight_crds::PrometheusProvider;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 
 use super::Provider;
 
@@ -26,6 +26,8 @@ pub(super) enum Reply {
 pub(super) struct Mock {
     address: String,
     asked: Arc<Mutex<Vec<String>>>,
+    /// The server; it ends with the mock.
+    _server: JoinSet<std::io::Result<()>>,
 }
 
 impl Mock {
@@ -63,8 +65,9 @@ impl Mock {
             }
         };
         let app = Router::new().route("/base/api/v1/query", post(handler));
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { address, asked }
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, app).await });
+        Self { address, asked, _server: server }
     }
 
     pub(super) fn provider(&self, timeout: &str) -> Provider {

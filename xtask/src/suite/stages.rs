@@ -52,7 +52,9 @@ fn deny() -> Work {
     let is_installed =
         cargo(&["deny", "--version"]).output().is_ok_and(|output| output.status.success());
     if is_installed {
-        Work::Commands(vec![cargo(&["deny", "--all-features", "check"])])
+        // Advisories need a database from the network and change without us: `just audit`.
+        let check = ["deny", "--all-features", "check", "bans", "licenses", "sources"];
+        Work::Commands(vec![cargo(&check)])
     } else {
         Work::Nothing("cargo-deny is not installed".to_owned())
     }
@@ -62,6 +64,7 @@ fn deny() -> Work {
 fn e2e() -> Vec<Command> {
     vec![
         demo::build_command(),
+        cargo(&["test", "-p", "lockflight-e2e", "--test", "testbed", "--locked"]),
         cargo(&["test", "-p", "lockflight-e2e", "--test", "fleet", "--locked"]),
     ]
 }
