@@ -98,6 +98,7 @@ impl Reconciler {
                 registry: &self.context.registry,
                 policy,
                 evidence: self.gates.evidence(),
+                routes_under_way: self.lanes.routes_under_way(),
                 refusals: self.lanes.refusals(),
             },
         );

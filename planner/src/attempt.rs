@@ -131,7 +131,8 @@ fn carried_over(
         | MemberPhase::RolledBack => old.base.clone(),
     };
     journal.unknown_since = old.unknown_since;
-    journal.acknowledged_weight = old.acknowledged_weight;
+    // A raise that was asked for counts as in force until the router was seen without it.
+    journal.acknowledged_weight = old.acknowledged_weight.max(old.weight);
     if old.weight == 0 {
         journal.acknowledged_at = old.acknowledged_at;
     }

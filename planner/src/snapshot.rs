@@ -337,6 +337,17 @@ impl Facts {
         })
     }
 
+    /// Marks every route as not acknowledged: a write of ours to it is under way, so what it says
+    /// now may not last. Without this, a raise that a change of mind has overtaken could land
+    /// after the weight was taken to be back.
+    pub fn unsettle_routes(&mut self) {
+        for route in &mut self.routes {
+            if let RouteState::Present { acknowledged, .. } = &mut route.state {
+                *acknowledged = false;
+            }
+        }
+    }
+
     /// Whether every route gives the canary Service this weight and its router has accepted it.
     #[must_use]
     pub fn acknowledged(&self, weight: u8) -> bool {

@@ -309,6 +309,27 @@ fn superseding_reverting_and_retrying_lose_nothing() {
 }
 
 #[test]
+fn a_raise_that_a_change_of_mind_overtakes_does_not_stay() {
+    let mut world = fleet();
+    release(&mut world, "v2");
+    world.until("a raise under way", 100, |w| w.journal.members[&member("a")].weight > 0);
+    // The raise has been sent and has not arrived; the spec goes back to v1.
+    world.edit("a").set_weight(0);
+    world.in_flight.clear();
+    let raise = Action::SetWeight { percent: 10, urgent: false };
+    world.in_flight.push((member("a"), raise, world.get("a").versions()));
+    world.policy.revision = revision("v1");
+    for _ in 0..10 {
+        world.pass(|_| true);
+        world.tick();
+    }
+    assert_ne!(world.phase(), Some(AttemptPhase::Completed), "the raise may still land");
+    world.until("completed", 100, |w| w.phase() == Some(AttemptPhase::Completed));
+    assert_eq!(world.get("a").weight, 0);
+    assert_eq!(world.lost, 0);
+}
+
+#[test]
 fn superseding_in_the_middle_of_a_promotion_loses_nothing() {
     for delay in 0..8 {
         let mut world = fleet();

@@ -1,7 +1,10 @@
 //! Lanes: one write under way per object, with a deadline and a pause after failures, and no
 //! member ever in another's way. Nothing here is awaited by a pass.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use http::Method;
 use kube::Client;
@@ -43,7 +46,7 @@ struct Memory {
 #[derive(Debug, Default)]
 pub struct Lanes {
     tasks: JoinSet<(Lane, Value, Outcome)>,
-    under_way: std::collections::BTreeSet<Lane>,
+    under_way: BTreeSet<Lane>,
     memory: BTreeMap<Lane, Memory>,
 }
 
@@ -127,6 +130,13 @@ impl Lanes {
                 memory.pause(now);
             }
         }
+    }
+
+    /// Members with a write to a route under way: what their routes say may change any moment.
+    #[must_use]
+    pub fn routes_under_way(&self) -> BTreeSet<MemberId> {
+        let routes = self.under_way.iter().filter(|lane| lane.kind == Kind::Route);
+        routes.map(|lane| lane.member.clone()).collect()
     }
 
     /// Writes that members refused and that have not succeeded since.

@@ -37,6 +37,8 @@ pub struct Context<'a> {
     pub policy: Option<Policy>,
     /// What the gates say.
     pub evidence: BTreeMap<MemberId, Evidence>,
+    /// Members with a write to a route under way.
+    pub routes_under_way: BTreeSet<MemberId>,
     /// Writes that members refused lately.
     pub refusals: BTreeMap<MemberId, Vec<String>>,
 }
@@ -62,6 +64,9 @@ pub fn observe(rollout: &Rollout, context: Context<'_>) -> Observation {
             Ok(member) => {
                 let objects = Captured::take(member, rollout);
                 let mut facts = facts::read(&objects, rollout);
+                if context.routes_under_way.contains(&name) {
+                    facts.unsettle_routes();
+                }
                 facts.refusals = context.refusals.get(&name).cloned().unwrap_or_default();
                 captured.insert(name.clone(), objects);
                 Observed::Known(facts)

@@ -12,8 +12,9 @@ use crate::{
 };
 
 /// How long a rollback waits for a route that cannot be written, once both Services already
-/// select the revision: the traffic is off by then.
-const ROUTE_PATIENCE: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
+/// select the revision: the traffic is off by then. Longer than any write can be under way, so
+/// that a raise which the rollback has overtaken is seen to land and is taken back too.
+const ROUTE_PATIENCE: chrono::TimeDelta = chrono::TimeDelta::seconds(12);
 
 /// Moves all traffic of a member to `revision`, which still has (or gets back) its pods; whether
 /// that is reached. `aborted` leaves its tombstone on the Services.

@@ -51,7 +51,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(super) fn versions(&self) -> [u64; 3] {
+    pub(crate) fn versions(&self) -> [u64; 3] {
         let version = |service: &Option<Service>| service.as_ref().map_or(0, |s| s.version);
         [version(&self.stable), version(&self.canary), self.route_version]
     }

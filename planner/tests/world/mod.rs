@@ -152,7 +152,7 @@ impl World {
             attempt: service.attempt,
             aborted: service.aborted.clone(),
         };
-        Observed::Known(Facts {
+        let mut facts = Facts {
             stable: member.stable.as_ref().map(service),
             canary: member.canary.as_ref().map(service),
             deployments: member
@@ -179,7 +179,12 @@ impl World {
                 },
             }],
             refusals: Vec::new(),
-        })
+        };
+        let mut under_way = self.in_flight.iter().filter(|(to, _, _)| to == name);
+        if under_way.any(|(_, action, _)| matches!(action, Action::SetWeight { .. })) {
+            facts.unsettle_routes();
+        }
+        Observed::Known(facts)
     }
 
     fn judge(&self, gate: &Gate) -> Evidence {
