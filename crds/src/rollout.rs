@@ -64,7 +64,8 @@ pub struct RolloutSpec {
     pub strategy: Strategy,
     /// What shifts the traffic.
     pub traffic: Traffic,
-    /// Metrics that gate every step.
+    /// Metrics that gate every step. In a first deployment only thresholds are judged; without
+    /// traffic they have no data, and no data holds.
     #[serde(default)]
     #[schemars(
         length(max = 8),

@@ -1,7 +1,7 @@
 //! One member under watch.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,7 +17,10 @@ use kube::{
     runtime::watcher,
 };
 use lockflight_crds::names::{MANAGED_BY, MANAGED_BY_LABEL, ROLLOUT_LABEL};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
 
 use super::health::{Health, heartbeat};
 use crate::{follow::follow, shelf::Shelf, wakes::Wakes};
@@ -40,7 +43,7 @@ pub struct Member {
     engaged_at: tokio::time::Instant,
     health: watch::Receiver<Health>,
     wakes: Arc<Wakes>,
-    views: Mutex<BTreeMap<String, Arc<NamespaceView>>>,
+    views: Mutex<BTreeMap<String, Watched>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -177,20 +180,41 @@ impl Member {
     #[must_use]
     pub fn view(&self, namespace: &str) -> Arc<NamespaceView> {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(view) = views.get(namespace) {
-            return Arc::clone(view);
+        if let Some(watched) = views.get(namespace) {
+            return Arc::clone(&watched.view);
         }
         let view = Arc::new(NamespaceView::default());
-        views.insert(namespace.to_owned(), Arc::clone(&view));
-        self.lock_tasks().spawn(watch_while_up(
+        let task = self.lock_tasks().spawn(watch_while_up(
             self.client.clone(),
             namespace.to_owned(),
             Arc::clone(&view),
             self.health.clone(),
             Arc::clone(&self.wakes),
         ));
+        views.insert(namespace.to_owned(), Watched { view: Arc::clone(&view), task });
         view
     }
+
+    /// Ends the watches of namespaces that no Rollout is in any more.
+    pub fn keep_only(&self, namespaces: &BTreeSet<String>) {
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        views.retain(|namespace, watched| {
+            let used = namespaces.contains(namespace);
+            if !used {
+                watched.task.abort();
+            }
+            used
+        });
+        drop(views);
+        let mut tasks = self.lock_tasks();
+        while tasks.try_join_next().is_some() {}
+    }
+}
+
+/// A view and the task that feeds it.
+struct Watched {
+    view: Arc<NamespaceView>,
+    task: AbortHandle,
 }
 
 /// Watches a namespace whenever the member is up. A watch that lived through an outage may hang

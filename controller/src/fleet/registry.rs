@@ -1,7 +1,7 @@
 //! Which members are engaged, and under which credential.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -75,6 +75,7 @@ impl Registry {
         loop {
             if self.hub.clusters.synced() && self.hub.secrets.synced() {
                 self.refresh();
+                self.prune();
                 self.report().await;
             }
             // The tick looks at the members' health, which rings no bell here.
@@ -131,6 +132,19 @@ impl Registry {
         let client = client::build(&cluster.spec.server, &credentials)
             .map_err(|error| format!("Secret {name}: {error}"))?;
         Ok(Member::engage(&cluster.name_any(), client, Arc::clone(&self.wakes)))
+    }
+
+    /// Members watch only namespaces that Rollouts are in.
+    fn prune(&self) {
+        if !self.hub.rollouts.synced() {
+            return;
+        }
+        let rollouts = self.hub.rollouts.select(|_| true);
+        let namespaces: BTreeSet<String> =
+            rollouts.iter().filter_map(|rollout| rollout.namespace()).collect();
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let members = entries.values().filter_map(|entry| entry.state.as_ref().ok());
+        members.for_each(|member| member.keep_only(&namespaces));
     }
 
     /// Writes what changed into the Clusters' status.
