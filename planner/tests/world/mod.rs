@@ -2,6 +2,7 @@
 //! plans that lose requests. One tick is half a second.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 mod member;
 
@@ -9,15 +10,39 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lockflight_planner::{
-    Action, Approval, Commands, Decisive, DeploymentFacts, Evidence, Facts, Gate, HubAction,
-    Journal, MemberId, Observed, Plan, PlannedStep, PlannedWave, Policy, Revision, RollbackScope,
-    RouteFacts, RouteState, ServiceFacts, Snapshot, UnreachableBudget, Verdict, check, plan,
+    Action, Approval, AttemptPhase, Commands, Decisive, DeploymentFacts, Evidence, Facts, Gate,
+    HubAction, Journal, MemberId, MemberPhase, Observed, Plan, PlannedStep, PlannedWave, Policy,
+    Revision, RollbackScope, RouteFacts, RouteState, ServiceFacts, Snapshot, UnreachableBudget,
+    Verdict, check, plan,
 };
 
 pub(crate) use member::{Member, Service};
 
 pub(crate) const TICK: TimeDelta = TimeDelta::milliseconds(500);
 pub(crate) const REPLICAS: u32 = 3;
+
+const FLEET: &[&[&str]] = &[&["a"], &["b", "c"]];
+
+/// A fleet in which v1 serves.
+pub(crate) fn fleet() -> World {
+    let mut world = World::new(FLEET, &[10, 50, 100]);
+    world.until("v1 completed", 200, |w| w.phase() == Some(AttemptPhase::Completed));
+    world.lost = 0;
+    world
+}
+
+pub(crate) fn release(world: &mut World, name: &str) {
+    world.policy.revision = revision(name);
+    world.step();
+}
+
+pub(crate) fn phase(world: &World, name: &str) -> MemberPhase {
+    world.journal.members[&member(name)].phase
+}
+
+pub(crate) fn serves_everywhere(world: &World, name: &str) -> bool {
+    world.members.values().all(|member| member.share(&revision(name)) == 100)
+}
 
 pub(crate) fn revision(name: &str) -> Revision {
     Revision(name.to_owned())
