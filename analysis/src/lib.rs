@@ -7,6 +7,7 @@
 mod compare;
 mod condition;
 mod figures;
+pub mod judge;
 mod promql;
 mod series;
 mod threshold;

@@ -1,0 +1,76 @@
+//! What stable has shown so far: the predictable part of every bet.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::odds::sound_share;
+
+/// Time in which the past loses half of its weight: a service at noon is not the one at night.
+const HALF_LIFE: TimeDelta = TimeDelta::minutes(12);
+
+/// Stable's sums over past windows, older ones weighing less.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Past {
+    /// Up to when, in ms since 1970.
+    at_ms: i64,
+    /// Bad events and events.
+    bad: f64,
+    events: f64,
+    /// Cells; those with any bad event; those with many.
+    cells: f64,
+    bad_cells: f64,
+    worse_cells: f64,
+}
+
+/// What a window adds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Added {
+    pub(super) bad: f64,
+    pub(super) events: f64,
+    pub(super) cells: f64,
+    pub(super) bad_cells: f64,
+    pub(super) worse_cells: f64,
+}
+
+impl Past {
+    /// Stable's bad share: `(K+0.5)/(N+500)`.
+    pub(super) fn share(&self) -> f64 {
+        (self.bad + 0.5) / (self.events + 500.0)
+    }
+
+    /// Mean bad events per stable cell.
+    pub(super) fn mean_per_cell(&self) -> f64 {
+        (self.bad + 0.5) / (self.cells + 5.0)
+    }
+
+    /// Share of stable cells with any bad event; before any is known 0.2 of 4 are assumed.
+    pub(super) fn bad_cells(&self) -> f64 {
+        sound_share((self.bad_cells + 0.2) / (self.cells + 4.0))
+    }
+
+    /// Share of stable cells with many bad events, likewise.
+    pub(super) fn worse_cells(&self) -> f64 {
+        sound_share((self.worse_cells + 0.2) / (self.cells + 4.0))
+    }
+
+    /// Whether a window that ended at `at` has not been taken in yet: each counts once.
+    pub(super) fn is_before(&self, at: DateTime<Utc>) -> bool {
+        self.at_ms < at.timestamp_millis()
+    }
+
+    /// Takes in a window that ended at `at`.
+    pub(super) fn add(&mut self, at: DateTime<Utc>, added: Added) {
+        let at_ms = at.timestamp_millis();
+        #[expect(clippy::cast_precision_loss, reason = "spans stay far below 2^53 ms")]
+        let passed = at_ms.saturating_sub(self.at_ms).max(0) as f64;
+        #[expect(clippy::cast_precision_loss, reason = "a constant of minutes")]
+        let kept = 0.5_f64.powf(passed / HALF_LIFE.num_milliseconds() as f64);
+        let Added { bad, events, cells, bad_cells, worse_cells } = added;
+        self.at_ms = at_ms.max(self.at_ms);
+        self.bad = self.bad * kept + bad;
+        self.events = self.events * kept + events;
+        self.cells = self.cells * kept + cells;
+        self.bad_cells = self.bad_cells * kept + bad_cells;
+        self.worse_cells = self.worse_cells * kept + worse_cells;
+    }
+}
