@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::change_point::{self, Process};
@@ -82,6 +82,18 @@ impl Evidence {
             attempts: self.attempts.saturating_add(1),
             metrics: metrics.collect(),
         }
+    }
+
+    /// End of the last window of a metric in a cluster that was taken in; a reader that lost its
+    /// place goes on from there. Of several streams the one that is furthest.
+    #[must_use]
+    pub fn counted_until(&self, metric: &str, cluster: &str) -> Option<DateTime<Utc>> {
+        let streams = self.metrics.get(metric)?;
+        let ends = streams.iter().filter_map(|stream| match stream.clusters.get(cluster)? {
+            Place::Live(live) => live.past.until(),
+            Place::Finished { .. } => None,
+        });
+        ends.max()
     }
 
     /// A cluster is through with its steps: nothing more is counted there, and only what it has

@@ -8,6 +8,7 @@
 //! wins, a step is promoted).
 
 mod batches;
+mod catastrophe;
 mod cells;
 mod change_point;
 mod difference;
@@ -22,6 +23,7 @@ mod share;
 mod standing;
 mod window;
 
+pub use catastrophe::Catastrophe;
 pub use evidence::{Evidence, UnreadableEvidence};
 pub use observe::RoundReport;
 pub use settings::{Calibration, Judge, Margin, Margins, MetricPlan};

@@ -53,6 +53,11 @@ impl Past {
         sound_share((self.worse_cells + 0.2) / (self.cells + 4.0))
     }
 
+    /// End of the last window that was taken in.
+    pub(super) fn until(&self) -> Option<DateTime<Utc>> {
+        (self.at_ms > 0).then(|| DateTime::from_timestamp_millis(self.at_ms)).flatten()
+    }
+
     /// Whether a window that ended at `at` has not been taken in yet: each counts once.
     pub(super) fn is_before(&self, at: DateTime<Utc>) -> bool {
         self.at_ms < at.timestamp_millis()

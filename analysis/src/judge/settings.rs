@@ -54,6 +54,8 @@ pub struct MetricPlan {
     pub name: MetricName,
     /// Its part of the chance of a false abort; all parts sum to 1.
     pub weight: f64,
+    /// Whether a promotion waits for evidence of this metric.
+    pub promotes: bool,
     /// How much worse is worse.
     pub margins: Margins,
     /// Streams: 1 for counters, one per edge for a histogram.

@@ -51,6 +51,8 @@ pub struct MetricStanding {
     pub against_ln: f64,
     /// `ln E` in its favour.
     pub in_favour_ln: f64,
+    /// Whether a promotion waits for it.
+    pub promotes: bool,
     /// Both revisions over all clusters and streams.
     pub rates: Rates,
     /// Canary events with none bad among them that would promote it, from now on.
@@ -93,6 +95,8 @@ impl Rates {
 /// `ln E` of one metric, with its parts.
 struct Against {
     fleet: f64,
+    /// Clusters whose steps are under way: only there can an abort of one place be meant.
+    live: Vec<ClusterName>,
     clusters: BTreeMap<ClusterName, f64>,
     all: f64,
 }
@@ -114,7 +118,7 @@ impl Judge {
         let attempts = f64::from(evidence.attempts.saturating_sub(1).min(64));
         let against_bar_ln = -self.false_abort.ln() + attempts * std::f64::consts::LN_2;
         let crossed = (against_ln >= against_bar_ln).then(|| scope(&against));
-        let deciding = self.metrics.iter().zip(&metrics).filter(|(plan, _)| plan.weight > 0.0);
+        let deciding = self.metrics.iter().zip(&metrics).filter(|(plan, _)| plan.promotes);
         let in_favour_ln =
             deciding.map(|(_, metric)| metric.in_favour_ln).fold(f64::INFINITY, f64::min);
         let mut standing = Standing {
@@ -132,8 +136,9 @@ impl Judge {
 
     fn against(&self, evidence: &Evidence, plan: &MetricPlan) -> Against {
         let streams = streams(evidence, plan);
-        let mean =
-            |values: &dyn Fn(&Stream) -> f64| log_mean(streams.iter().map(values)).unwrap_or(0.0);
+        let mean = |values: &dyn Fn(&Stream) -> f64| {
+            log_mean(streams.iter().map(|stream| values(stream))).unwrap_or(0.0)
+        };
         let fleet = mean(&|stream| least(stream.fleet.log_evidence()));
         let clusters: BTreeMap<ClusterName, f64> = self
             .clusters
@@ -148,7 +153,13 @@ impl Judge {
         } else {
             log_add(TOGETHER.ln() + fleet, (1.0 - TOGETHER).ln() + single)
         };
-        Against { fleet, clusters, all }
+        let under_way = |cluster: &&ClusterName| {
+            streams
+                .iter()
+                .any(|stream| matches!(stream.clusters.get(&***cluster), Some(Place::Live(_))))
+        };
+        let live = clusters.keys().filter(under_way).cloned().collect();
+        Against { fleet, live, clusters, all }
     }
 
     fn metric(&self, evidence: &Evidence, plan: &MetricPlan, against: &Against) -> MetricStanding {
@@ -169,6 +180,7 @@ impl Judge {
             name: plan.name.clone(),
             against_ln: against.all,
             in_favour_ln,
+            promotes: plan.promotes,
             rates,
             needed_events: needed(plan, -self.missed.ln() - in_favour_ln),
             clusters: clusters
@@ -183,8 +195,10 @@ impl Judge {
     }
 }
 
-fn streams<'e>(evidence: &'e Evidence, plan: &MetricPlan) -> &'e [Stream] {
-    evidence.metrics.get(&*plan.name).map_or(&[], Vec::as_slice)
+/// The streams that have been looked at: a histogram may have fewer edges than it could.
+fn streams<'e>(evidence: &'e Evidence, plan: &MetricPlan) -> Vec<&'e Stream> {
+    let streams = evidence.metrics.get(&*plan.name).map_or(&[][..], Vec::as_slice);
+    streams.iter().filter(|stream| !stream.clusters.is_empty()).collect()
 }
 
 fn least((ratio, difference): (f64, f64)) -> f64 {
@@ -219,7 +233,7 @@ fn scope(against: &[(f64, Against)]) -> Scope {
         let count = part.clusters.len().max(1);
         #[expect(clippy::cast_precision_loss, reason = "clusters are few")]
         let share = weight * (1.0 - TOGETHER) / count as f64;
-        for (cluster, log) in &part.clusters {
+        for (cluster, log) in part.clusters.iter().filter(|(name, _)| part.live.contains(name)) {
             let entry = alone.entry(cluster).or_insert(f64::NEG_INFINITY);
             *entry = log_add(*entry, share.ln() + log);
         }
@@ -243,20 +257,18 @@ fn needed(plan: &MetricPlan, missing_ln: f64) -> u64 {
 fn sentence(standing: &Standing) -> String {
     let worst = standing.metrics.iter().max_by(|a, b| a.against_ln.total_cmp(&b.against_ln));
     let weakest = standing.metrics.iter().min_by(|a, b| a.in_favour_ln.total_cmp(&b.in_favour_ln));
-    let share = |counts: ArmCounts| {
-        if counts.events == 0 {
-            "no events".to_owned()
-        } else {
-            percent(float(counts.bad) / float(counts.events))
-        }
-    };
-    let both = |rates: Rates| {
-        format!(
-            "{} of the canary's {} events are bad, {} of stable's",
+    let share = |counts: ArmCounts| percent(float(counts.bad) / float(counts.events.max(1)));
+    let both = |rates: Rates| match (rates.canary.events, rates.stable.events) {
+        (0, _) => "the canary has had no events yet".to_owned(),
+        (events, 0) => format!(
+            "{} of the canary's {events} events are bad, stable has had none",
+            share(rates.canary)
+        ),
+        (events, _) => format!(
+            "{} of the canary's {events} events are bad, {} of stable's",
             share(rates.canary),
-            rates.canary.events,
             share(rates.stable)
-        )
+        ),
     };
     match (worst, weakest) {
         (Some(worst), _) if standing.crossed.is_some() => format!(
