@@ -5,10 +5,12 @@
 //! comparison engine: a better rule replaces what is behind it and nothing around it.
 
 mod compare;
+pub mod compat;
 mod condition;
 mod figures;
 pub mod judge;
 mod promql;
+pub mod reading;
 mod series;
 mod threshold;
 mod verdict;
