@@ -1,55 +1,78 @@
 //! Gates under way: one task per member that gathers evidence round by round.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrono::Utc;
-use lockflight_planner::{self as planner, Decisive, Evidence, Gate, MemberId};
+use chrono::{DateTime, Utc};
+use lockflight_analysis::{
+    judge::{Arm, Judge},
+    reading::Pods,
+};
+use lockflight_crds::EvidenceStatus;
+use lockflight_planner::{self as planner, Decisive, Evidence, Gate, MemberId, Standing};
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Mutex as AsyncMutex, Notify, watch},
     task::JoinSet,
 };
 
-use crate::metrics::{self, GateRequest, GateState, Provider};
+use crate::{
+    judgement::{Judgement, Trial},
+    metrics::{self, Desk, GateRequest, GateState},
+};
 
 /// The gates of one Rollout. Dropping it ends their tasks.
 #[derive(Debug)]
 pub struct Gates {
     evidence: Arc<Mutex<BTreeMap<MemberId, Evidence>>>,
     running: BTreeMap<MemberId, Running>,
+    /// What is kept of each member from one step to the next.
+    members: BTreeMap<MemberId, Kept>,
+    judgement: Option<Arc<Judgement>>,
     clock: Arc<Notify>,
 }
 
 #[derive(Debug)]
 struct Running {
     gate: Gate,
-    /// Pods of either revision ever seen in this attempt: a pod that died keeps its errors.
-    canary_pods: BTreeSet<String>,
-    stable_pods: BTreeSet<String>,
     request: watch::Sender<GateRequest>,
     /// Holds the task; dropped with the gate.
     _task: JoinSet<()>,
 }
 
+/// What is kept of a member within one attempt.
+#[derive(Debug, Default)]
+struct Kept {
+    /// When the evidence of its first step opened.
+    first_opened_at: Option<DateTime<Utc>>,
+    /// Pods of either revision ever seen: a pod that died keeps its errors.
+    pods: Pods,
+    /// How far its metrics have been read.
+    state: Arc<AsyncMutex<GateState>>,
+}
+
 /// What a gate's task needs beside the gate.
 pub struct Inputs {
     /// Where to ask.
-    pub provider: Provider,
+    pub desk: Arc<Desk>,
     /// What to ask.
     pub analysis: Vec<metrics::ResolvedTemplate>,
-    /// Pods of the revision on trial.
-    pub canary_pods: BTreeSet<String>,
-    /// Pods of the stable revision.
-    pub stable_pods: BTreeSet<String>,
+    /// Pods of both revisions.
+    pub pods: Pods,
 }
 
 impl Gates {
     /// No gates; `clock` is rung with every new piece of evidence.
     #[must_use]
     pub fn new(clock: Arc<Notify>) -> Self {
-        Self { evidence: Arc::default(), running: BTreeMap::new(), clock }
+        Self {
+            evidence: Arc::default(),
+            running: BTreeMap::new(),
+            members: BTreeMap::new(),
+            judgement: None,
+            clock,
+        }
     }
 
     /// The latest evidence of every gate.
@@ -58,15 +81,45 @@ impl Gates {
         self.evidence.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What a restarted hub needs to go on; none before anything was judged.
+    #[must_use]
+    pub fn status(&self) -> Option<EvidenceStatus> {
+        self.judgement.as_ref()?.status()
+    }
+
+    /// Turns to a trial. `known` is what the status says of earlier evidence.
+    pub fn turn_to(&mut self, trial: Trial, judge: Judge, known: Option<&EvidenceStatus>) {
+        let same =
+            |judgement: &Arc<Judgement>| *judgement.trial() == trial && *judgement.judge() == judge;
+        if self.judgement.as_ref().is_some_and(same) {
+            return;
+        }
+        // This process knows more than the status: that is written with other changes only.
+        let known = self.status().or_else(|| known.cloned());
+        self.running.clear();
+        self.members.clear();
+        self.judgement = Some(Arc::new(Judgement::open(trial, judge, known.as_ref())));
+    }
+
+    /// A member is through with its steps.
+    pub fn finish(&self, member: &MemberId) {
+        if let Some(judgement) = &self.judgement {
+            judgement.finish(&member.0);
+        }
+    }
+
     /// Runs exactly the gates that a plan wants.
     pub fn run(&mut self, wanted: Vec<Gate>, inputs: impl Fn(&Gate) -> Result<Inputs, String>) {
         self.running.retain(|member, running| {
             wanted.iter().any(|gate| gate.member == *member && gate.attempt == running.gate.attempt)
         });
         for gate in wanted {
-            match inputs(&gate) {
-                Ok(inputs) => self.keep(gate, inputs),
-                Err(why) => {
+            let inputs = inputs(&gate);
+            let judgement = self.judgement.clone();
+            match (inputs, judgement) {
+                (Ok(inputs), Some(judgement)) => self.keep(gate, inputs, judgement),
+                (Ok(_), None) => {}
+                (Err(why), _) => {
                     self.running.remove(&gate.member);
                     put(&self.evidence, &gate.member, broken(&gate, why));
                 }
@@ -74,26 +127,31 @@ impl Gates {
         }
     }
 
-    fn keep(&mut self, gate: Gate, inputs: Inputs) {
+    fn keep(&mut self, gate: Gate, inputs: Inputs, judgement: Arc<Judgement>) {
         let member = gate.member.clone();
-        let (mut canary_pods, mut stable_pods) = (inputs.canary_pods, inputs.stable_pods);
-        if let Some(running) = self.running.get(&member) {
-            canary_pods.extend(running.canary_pods.iter().cloned());
-            stable_pods.extend(running.stable_pods.iter().cloned());
+        let kept = self.members.entry(member.clone()).or_default();
+        let first_opened_at = *kept.first_opened_at.get_or_insert(gate.opened_at);
+        for (name, mut facts) in inputs.pods {
+            if facts.arm == Arm::Canary {
+                // Ready pods of a revision without a share serve nobody.
+                facts.first_traffic = facts.first_traffic.map(|at| at.max(first_opened_at));
+            }
+            let known = kept.pods.entry(name).or_insert(facts);
+            // When it first served does not change, whatever the pod says later.
+            let first_traffic = known.first_traffic.or(facts.first_traffic);
+            *known = facts;
+            known.first_traffic = first_traffic;
         }
         let request = GateRequest {
             cluster: member.0.clone(),
             revision: gate.canary.0.clone(),
             opened_at: gate.opened_at,
             both_arms: gate.stable.is_some(),
-            canary_pods: canary_pods.clone(),
-            stable_pods: stable_pods.clone(),
+            pods: kept.pods.clone(),
             analysis: inputs.analysis,
         };
         if let Some(running) = self.running.get_mut(&member).filter(|running| running.gate == gate)
         {
-            running.canary_pods = canary_pods;
-            running.stable_pods = stable_pods;
             running.request.send_if_modified(|current| {
                 let changed = *current != request;
                 *current = request;
@@ -102,18 +160,18 @@ impl Gates {
             return;
         }
         let (sender, receiver) = watch::channel(request);
+        let gathering = Gathering {
+            gate: gate.clone(),
+            desk: inputs.desk,
+            request: receiver,
+            state: Arc::clone(&kept.state),
+            judgement,
+            evidence: Arc::clone(&self.evidence),
+            clock: Arc::clone(&self.clock),
+        };
         let mut task = JoinSet::new();
-        task.spawn(gather(
-            gate.clone(),
-            inputs.provider,
-            receiver,
-            Arc::clone(&self.evidence),
-            Arc::clone(&self.clock),
-        ));
-        self.running.insert(
-            member,
-            Running { gate, canary_pods, stable_pods, request: sender, _task: task },
-        );
+        task.spawn(gathering.run());
+        self.running.insert(member, Running { gate, request: sender, _task: task });
     }
 }
 
@@ -132,26 +190,35 @@ fn broken(gate: &Gate, message: String) -> Evidence {
         samples: None,
         message,
         decisive: None,
+        standing: None,
     }
 }
 
-/// Gathers evidence for one gate until it is dropped.
-async fn gather(
+/// One gate's task.
+struct Gathering {
     gate: Gate,
-    provider: Provider,
+    desk: Arc<Desk>,
     request: watch::Receiver<GateRequest>,
+    state: Arc<AsyncMutex<GateState>>,
+    judgement: Arc<Judgement>,
     evidence: Arc<Mutex<BTreeMap<MemberId, Evidence>>>,
     clock: Arc<Notify>,
-) {
-    let until_open = (gate.opened_at - Utc::now()).to_std().unwrap_or_default();
-    tokio::time::sleep(until_open).await;
-    let mut state = GateState::default();
-    loop {
-        let asked = request.borrow().clone();
-        let round = metrics::evaluate(&provider, &asked, &mut state).await;
-        put(&evidence, &gate.member, translate(&gate, &round));
-        clock.notify_one();
-        tokio::time::sleep(round.next_round_in).await;
+}
+
+impl Gathering {
+    /// Gathers evidence until the gate is dropped.
+    async fn run(self) {
+        let until_open = (self.gate.opened_at - Utc::now()).to_std().unwrap_or_default();
+        tokio::time::sleep(until_open).await;
+        // The task of the step before ends at its next wait; then its place is this one's.
+        let mut state = self.state.lock().await;
+        loop {
+            let asked = self.request.borrow().clone();
+            let round = metrics::evaluate(&self.desk, &asked, &mut state, &self.judgement).await;
+            put(&self.evidence, &self.gate.member, translate(&self.gate, &round));
+            self.clock.notify_one();
+            tokio::time::sleep(round.next_round_in).await;
+        }
     }
 }
 
@@ -181,6 +248,13 @@ fn translate(gate: &Gate, round: &metrics::Evidence) -> Evidence {
             metric: metric.metric.clone(),
             observed: metric.observed.clone(),
             limit: metric.limit.clone(),
+            fleet: round.fleet,
+        }),
+        standing: round.compared.as_ref().map(|compared| Standing {
+            windows: compared.step.windows,
+            first_window_at: compared.step.first_at,
+            against_ln: compared.standing.against_ln,
+            in_favour_ln: compared.standing.in_favour_ln,
         }),
     }
 }

@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use lockflight_crds::{self as wire, RolloutStatus};
 use lockflight_planner::{
-    Abort, Approval, Attempt, AttemptPhase, Base, Handled, HandledAbort, Journal, MemberId,
-    MemberJournal, MemberPhase, PlanJournal, PlannedStep, PlannedWave, Revision, Verdict,
-    VerdictRecord, WaveJournal, WavePhase,
+    Abort, Approval, Attempt, AttemptPhase, Base, EvidenceRecord, Handled, HandledAbort, Journal,
+    MemberId, MemberJournal, MemberPhase, Pacing, PlanJournal, PlannedStep, PlannedWave, Revision,
+    Verdict, VerdictRecord, WaveJournal, WavePhase,
 };
 
 /// Reads the journal out of a status.
@@ -46,6 +46,7 @@ pub fn read(status: &RolloutStatus) -> Journal {
 fn read_plan(plan: &wire::PlanStatus) -> PlanJournal {
     PlanJournal {
         gated: !plan.analysis.is_empty(),
+        pacing: read_pacing(&plan.evidence),
         steps: plan
             .steps
             .iter()
@@ -81,6 +82,23 @@ fn read_plan(plan: &wire::PlanStatus) -> PlanJournal {
             .collect(),
     }
 }
+
+/// How long steps may take. It was validated when the attempt began; a span that cannot be read
+/// any more is none.
+fn read_pacing(evidence: &wire::EvidencePolicy) -> Pacing {
+    let span = |duration: &wire::Duration| {
+        duration.to_std().ok().and_then(|span| TimeDelta::from_std(span).ok()).unwrap_or_default()
+    };
+    Pacing {
+        dwell_min: span(&evidence.min_dwell),
+        dwell_max: span(&evidence.max_dwell),
+        decision_deadline: span(&evidence.decision_deadline),
+        missed: evidence.missed.parse().unwrap_or(MISSED_DEFAULT),
+    }
+}
+
+/// Chance that a bad release passes, where what the status says cannot be read.
+const MISSED_DEFAULT: f64 = 0.05;
 
 fn seconds(seconds: u32) -> TimeDelta {
     TimeDelta::seconds(i64::from(seconds))
@@ -129,6 +147,12 @@ fn read_member(member: &wire::MemberStatus) -> MemberJournal {
                 wire::VerdictState::Error => Verdict::Error,
             },
             message: verdict.message.clone(),
+            evidence: verdict.against_centinats.zip(verdict.in_favour_centinats).map(
+                |(against_centinats, in_favour_centinats)| EvidenceRecord {
+                    against_centinats,
+                    in_favour_centinats,
+                },
+            ),
         }),
         unknown_since: member.unknown_since,
         problem: member.problem.clone(),

@@ -12,6 +12,7 @@ pub mod follow;
 pub mod gates;
 pub mod hub;
 pub mod journal;
+pub mod judgement;
 pub mod metrics;
 pub mod observe;
 pub mod reconcile;

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use chrono::Utc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, Client, ResourceExt, api::PostParams};
-use lockflight_crds::{Rollout, RolloutStatus, conditions::types, names::MANAGED_BY};
+use lockflight_analysis::judge::Arm;
+use lockflight_crds::{MemberPhase, Rollout, RolloutStatus, conditions::types, names::MANAGED_BY};
 use lockflight_planner::{self as planner, AttemptPhase, Gate, MemberId, Plan, Severity};
 use tokio::time::Instant;
 
@@ -15,7 +16,8 @@ use crate::{
     fleet::{Registry, client::CALL_TIMEOUT},
     gates::{Gates, Inputs},
     hub::Hub,
-    metrics::Provider,
+    judgement::{Trial, judge_of},
+    metrics::Desks,
     observe::{self, Captured, Observation},
     shelf::Key,
     status,
@@ -45,6 +47,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Where Events go.
     pub events: Events,
+    /// Who asks the metric providers.
+    pub desks: Desks,
 }
 
 /// One Rollout under control.
@@ -130,11 +134,13 @@ impl Reconciler {
         plan: &Plan,
         problems: &[String],
     ) -> Option<Arc<Rollout>> {
-        let next = status::build(rollout, plan, problems);
+        let mut next = status::build(rollout, plan, problems);
         let old = rollout.status.clone().unwrap_or_default();
         if next == old {
             return Some(Arc::clone(rollout));
         }
+        // Evidence moves with every scrape; it is written along with what is written anyway.
+        next.evidence = self.gates.status().or(next.evidence);
         let written = self.write_status(rollout, next.clone()).await?;
         self.context.metrics.status_written();
         for notice in &plan.notices {
@@ -252,42 +258,50 @@ impl Reconciler {
         gates: Vec<Gate>,
         captured: &BTreeMap<MemberId, Captured>,
     ) {
+        let status = rollout.status.clone().unwrap_or_default();
+        let (Some(plan), Some(attempt)) = (&status.plan, &status.attempt) else { return };
         let hub = Arc::clone(&self.context.hub);
-        let references = rollout
-            .status
-            .as_ref()
-            .and_then(|status| status.plan.as_ref())
-            .map(|p| p.analysis.clone());
-        let references = references.unwrap_or_default();
         let namespace = rollout.namespace().unwrap_or_default();
+        let mut problems = Vec::new();
+        let analysis = validate::resolve_all(&plan.analysis, &namespace, &hub, &mut problems);
+        if problems.is_empty() && !gates.is_empty() {
+            let trial = Trial { revision: attempt.revision.clone(), attempt: attempt.number };
+            let clusters = plan.waves.iter().flat_map(|wave| &wave.clusters);
+            let clusters = clusters.map(|cluster| cluster.as_str().into()).collect();
+            let judge = judge_of(&analysis, clusters, &plan.evidence);
+            self.gates.turn_to(trial, judge, status.evidence.as_ref());
+        }
+        for member in &status.members {
+            if !matches!(member.phase, MemberPhase::Pending | MemberPhase::Canary) {
+                self.gates.finish(&MemberId(member.name.clone()));
+            }
+        }
+        let desks = &self.context.desks;
         self.gates.run(gates, |gate| {
-            let mut problems = Vec::new();
-            let analysis = validate::resolve_all(&references, &namespace, &hub, &mut problems);
-            if let Some(problem) = problems.into_iter().next() {
-                return Err(problem);
+            if let Some(problem) = problems.first() {
+                return Err(problem.clone());
             }
             let cluster = hub
                 .clusters
                 .get(&Key::new("", &gate.member.0))
                 .ok_or_else(|| format!("there is no Cluster {}", gate.member))?;
             let provider = validate::provider(&cluster, &hub)?;
-            let provider = Provider::new(&provider.spec.prometheus)
-                .map_err(|error| format!("MetricProvider {}: {error}", provider.name_any()))?;
-            let pods = |revision: Option<&planner::Revision>| {
-                let objects = captured.get(&gate.member);
-                objects
-                    .into_iter()
-                    .flat_map(|objects| &objects.pods)
-                    .filter(|(_, (of, _))| Some(of) == revision)
-                    .map(|(name, _)| name.clone())
-                    .collect()
-            };
-            Ok(Inputs {
-                provider,
-                analysis,
-                canary_pods: pods(Some(&gate.canary)),
-                stable_pods: pods(gate.stable.as_ref()),
-            })
+            let name = provider.name_any();
+            let desk = desks
+                .desk(&gate.member.0, &name, &provider)
+                .map_err(|error| format!("MetricProvider {name}: {error}"))?;
+            let pods = captured.get(&gate.member).into_iter().flat_map(|objects| &objects.pods);
+            let pods = pods.filter_map(|(name, (revision, pod))| {
+                let arm = if *revision == gate.canary {
+                    Arm::Canary
+                } else if Some(revision) == gate.stable.as_ref() {
+                    Arm::Stable
+                } else {
+                    return None;
+                };
+                Some((name.as_str().into(), observe::pod_facts(pod, arm)))
+            });
+            Ok(Inputs { desk, analysis: analysis.clone(), pods: pods.collect() })
         });
     }
 }

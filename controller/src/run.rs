@@ -14,6 +14,7 @@ use crate::{
     events::Events,
     fleet::{Registry, client},
     hub::{self, Hub},
+    metrics::Desks,
     reconcile::Context,
     serve,
     supervise::supervise,
@@ -58,6 +59,7 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         wakes: Arc::clone(&wakes),
         metrics,
         events,
+        desks: Desks::default(),
     });
 
     let mut tasks: JoinSet<&'static str> = JoinSet::new();

@@ -21,10 +21,10 @@ pub fn build(rollout: &Rollout, plan: &Plan, problems: &[String]) -> RolloutStat
     let next = &plan.next;
     let same_attempt = old.attempt.as_ref().map(|attempt| attempt.number)
         == next.attempt.as_ref().map(|attempt| attempt.number);
-    // Which metrics gate an attempt is fixed when it starts.
-    let analysis = match (&old.plan, same_attempt) {
-        (Some(plan), true) => plan.analysis.clone(),
-        _ => rollout.spec.analysis.clone(),
+    // Which metrics gate an attempt, and how sure they must be, is fixed when it starts.
+    let (analysis, evidence) = match (&old.plan, same_attempt) {
+        (Some(plan), true) => (plan.analysis.clone(), plan.evidence.clone()),
+        _ => (rollout.spec.analysis.clone(), rollout.spec.evidence.clone()),
     };
     let mut status = RolloutStatus {
         observed_generation: rollout.meta().generation,
@@ -36,7 +36,7 @@ pub fn build(rollout: &Rollout, plan: &Plan, problems: &[String]) -> RolloutStat
         waiting: waiting(plan),
         abort: next.abort.as_ref().map(|abort| write_abort(abort, next)),
         attempt: next.attempt.as_ref().map(write_attempt),
-        plan: next.plan.as_ref().map(|plan| write_plan(plan, analysis)),
+        plan: next.plan.as_ref().map(|plan| write_plan(plan, analysis, evidence)),
         members: next.members.iter().map(write_member).collect(),
         handled: wire::HandledCommands {
             promote: next.handled.promote.clone(),
@@ -46,6 +46,7 @@ pub fn build(rollout: &Rollout, plan: &Plan, problems: &[String]) -> RolloutStat
             }),
             retry: next.handled.retry.clone(),
         },
+        evidence: old.evidence,
     };
     status.conditions = report::conditions(&old.conditions, plan, problems, rollout);
     status
@@ -141,7 +142,11 @@ fn number(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
-fn write_plan(plan: &PlanJournal, analysis: Vec<wire::AnalysisReference>) -> wire::PlanStatus {
+fn write_plan(
+    plan: &PlanJournal,
+    analysis: Vec<wire::AnalysisReference>,
+    evidence: wire::EvidencePolicy,
+) -> wire::PlanStatus {
     wire::PlanStatus {
         estimate: estimate::estimate(plan),
         steps: plan
@@ -176,6 +181,7 @@ fn write_plan(plan: &PlanJournal, analysis: Vec<wire::AnalysisReference>) -> wir
             })
             .collect(),
         analysis,
+        evidence,
     }
 }
 
@@ -214,6 +220,8 @@ fn write_member((name, member): (&MemberId, &MemberJournal)) -> wire::MemberStat
                 Verdict::Error => wire::VerdictState::Error,
             },
             message: clip(&record.message),
+            against_centinats: record.evidence.map(|evidence| evidence.against_centinats),
+            in_favour_centinats: record.evidence.map(|evidence| evidence.in_favour_centinats),
         }),
         unknown_since: member.unknown_since,
         problem: member.problem.as_deref().map(clip),

@@ -10,7 +10,7 @@ use lockflight_crds::{
     self as wire, AnalysisTemplate, Bake, Cluster, Duration, MetricProvider, Rollout,
 };
 use lockflight_planner::{
-    Approval, PlannedStep, Policy, Revision, RollbackScope, UnreachableBudget,
+    Approval, Pacing, PlannedStep, Policy, Revision, RollbackScope, UnreachableBudget,
 };
 
 use crate::{
@@ -27,6 +27,10 @@ const SAMPLES_DEFAULT: u32 = 100;
 /// Members of one Rollout: its status holds an entry for each, and must stay well below the size
 /// of one API object.
 const CLUSTERS_MAX: usize = 500;
+
+/// Chances of error that a user may ask for.
+const CHANCE_MIN: f64 = 0.000_1;
+const CHANCE_MAX: f64 = 0.25;
 
 /// Everything wrong with a spec, or the policy that it stands for.
 pub fn validate(rollout: &Rollout, hub: &Hub) -> Result<Policy, Vec<String>> {
@@ -59,6 +63,7 @@ pub fn validate(rollout: &Rollout, hub: &Hub) -> Result<Policy, Vec<String>> {
         &spec.strategy.canary.scale_down_delay,
         &mut problems,
     );
+    let pacing = pacing(&spec.evidence, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -68,6 +73,7 @@ pub fn validate(rollout: &Rollout, hub: &Hub) -> Result<Policy, Vec<String>> {
         steps,
         waves,
         gated: !templates.is_empty(),
+        pacing,
         failed_max,
         unreachable,
         rollback: match policy.rollback {
@@ -78,6 +84,33 @@ pub fn validate(rollout: &Rollout, hub: &Hub) -> Result<Policy, Vec<String>> {
         progress_deadline,
         scale_down_delay,
     })
+}
+
+/// How long steps may take, and how sure their evidence must be.
+fn pacing(evidence: &wire::EvidencePolicy, problems: &mut Vec<String>) -> Pacing {
+    let field = |name: &str| format!("spec.evidence.{name}");
+    let missed = chance(&field("missed"), &evidence.missed, problems);
+    chance(&field("falseAborts"), &evidence.false_aborts, problems);
+    span(&field("episode"), &evidence.episode, problems);
+    Pacing {
+        dwell_min: span(&field("minDwell"), &evidence.min_dwell, problems),
+        dwell_max: span(&field("maxDwell"), &evidence.max_dwell, problems),
+        decision_deadline: span(&field("decisionDeadline"), &evidence.decision_deadline, problems),
+        missed,
+    }
+}
+
+/// A chance that a user states; far below it, no traffic could ever decide anything.
+fn chance(field: &str, text: &str, problems: &mut Vec<String>) -> f64 {
+    match text.parse::<f64>() {
+        Ok(chance) if (CHANCE_MIN..=CHANCE_MAX).contains(&chance) => chance,
+        Ok(_) | Err(_) => {
+            problems.push(format!(
+                "{field}: must be a number from {CHANCE_MIN} to {CHANCE_MAX}, for example 0.05"
+            ));
+            CHANCE_MAX
+        }
+    }
 }
 
 /// The templates of an analysis, with their arguments; problems go to `problems`.

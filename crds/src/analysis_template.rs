@@ -56,6 +56,9 @@ pub struct Metric {
     /// Name of the metric, shown in verdicts.
     #[schemars(length(min = 1, max = 63))]
     pub name: String,
+    /// How much its evidence weighs among the comparison metrics of a rollout. Default Critical.
+    #[serde(default)]
+    pub severity: Severity,
     /// Compares the canary with the stable revision that runs beside it at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compare: Option<Comparison>,
@@ -64,34 +67,68 @@ pub struct Metric {
     pub threshold: Option<Threshold>,
 }
 
+/// Weight of a metric's evidence. The chance of a false abort that a rollout allows is shared
+/// out among its comparison metrics: four fifths to the critical ones, the rest to the normal
+/// ones; informational ones are judged and shown but decide nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Severity {
+    /// Decides, with the larger share.
+    #[default]
+    Critical,
+    /// Decides, with the smaller share.
+    Normal,
+    /// Shown only.
+    Info,
+}
+
 /// Compares the share of bad events of the canary with that of the stable revision. Applies
-/// only while both serve traffic.
+/// only while both serve traffic. Exactly one form: bad and total, or histogram.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "has(self.histogram) ? !has(self.bad) && !has(self.total) : has(self.bad) && has(self.total)", "message": "must have either bad and total, or histogram"}
+]))]
 pub struct Comparison {
     /// Selector of a counter of bad events, without a function or range: the hub reads the raw
     /// samples. Example: `http_requests_total{service="{{service}}",code=~"5.."}`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
-    pub bad: String,
+    pub bad: Option<String>,
     /// Selector of the counter of all events, bad ones included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
-    pub total: String,
+    pub total: Option<String>,
+    /// Selector of a latency histogram, classic (its name without `_bucket`) or native. Slow
+    /// events are compared, at the bucket bounds above stable's p50, p90 and p99.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub histogram: Option<String>,
     /// How the series of the two revisions are told apart.
     pub by: Arms,
-    /// Fails when the canary's bad share exceeds this many times the stable's. Decimal from 1;
-    /// default 2.
-    #[serde(default = "default_max_ratio")]
+    /// A canary within this margin of stable is not worse: it is never taken back for it. Default
+    /// 1.25 times and 0.0005.
+    #[serde(default = "default_tolerate")]
+    pub tolerate: Margin,
+    /// What has to be ruled out before the release is promoted. Default 2 times and 0.001.
+    #[serde(default = "default_rule_out")]
+    pub rule_out: Margin,
+    /// How long a new pod's events are left out, counted from its first request: cold caches are
+    /// no regression. Default 90s.
+    #[serde(default = "default_warm_up")]
+    pub warm_up: Duration,
+}
+
+/// How much worse: beyond both the ratio and the difference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Margin {
+    /// Bad share of the canary as a multiple of stable's: a decimal number from 1.
     #[schemars(length(max = 16), regex(pattern = "^[1-9][0-9]*(\\.[0-9]+)?$"))]
-    pub max_ratio: String,
-    /// Bad shares up to this one never fail, whatever the ratio: with few errors a ratio means
-    /// little. Decimal share of all events, from 0 to 1; default 0.01.
-    #[serde(default = "default_tolerated_share")]
+    pub ratio: String,
+    /// Bad share of the canary minus stable's: a decimal share of all events, from 0 to 1. With
+    /// few errors a ratio means little.
     #[schemars(length(max = 16), regex(pattern = "^(0(\\.[0-9]+)?|1(\\.0+)?)$"))]
-    pub tolerated_share: String,
-    /// Canary events that must have been seen before the metric passes or fails. Default 100.
-    #[serde(default = "default_min_samples")]
-    #[schemars(range(min = 1, max = 100_000_000))]
-    pub min_samples: u32,
+    pub difference: String,
 }
 
 /// How series are told apart: exactly one of pod and label.
@@ -152,14 +189,14 @@ pub struct Threshold {
     pub failure_limit: u32,
 }
 
-fn default_max_ratio() -> String {
-    "2".to_owned()
+fn default_tolerate() -> Margin {
+    Margin { ratio: "1.25".to_owned(), difference: "0.0005".to_owned() }
 }
-fn default_tolerated_share() -> String {
-    "0.01".to_owned()
+fn default_rule_out() -> Margin {
+    Margin { ratio: "2".to_owned(), difference: "0.001".to_owned() }
 }
-fn default_min_samples() -> u32 {
-    100
+fn default_warm_up() -> Duration {
+    Duration::from("90s")
 }
 fn default_pod_label() -> String {
     "pod".to_owned()

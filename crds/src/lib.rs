@@ -15,22 +15,22 @@ mod rollout_status;
 mod schema;
 
 pub use analysis_template::{
-    AnalysisTemplate, AnalysisTemplateSpec, Arms, ByLabel, ByPod, Comparison, Metric,
-    TemplateArgument, Threshold,
+    AnalysisTemplate, AnalysisTemplateSpec, Arms, ByLabel, ByPod, Comparison, Margin, Metric,
+    Severity, TemplateArgument, Threshold,
 };
 pub use cluster::{Cluster, ClusterMetrics, ClusterSpec, ClusterStatus, Credentials};
 pub use metric_provider::{MetricProvider, MetricProviderSpec, PrometheusProvider};
 pub use quantity::{CountOrPercent, Duration, InvalidQuantity};
 pub use revision::revision_of;
 pub use rollout::{
-    AnalysisReference, Approval, Bake, CanaryStrategy, FailurePolicy, GatewayApiTraffic, Placement,
-    RollbackScope, Rollout, RolloutSpec, RouteKind, RouteReference, ServicePort, Step, Strategy,
-    Traffic, Wave,
+    AnalysisReference, Approval, Bake, CanaryStrategy, EvidencePolicy, FailurePolicy,
+    GatewayApiTraffic, Placement, RollbackScope, Rollout, RolloutSpec, RouteKind, RouteReference,
+    ServicePort, Step, Strategy, Traffic, Wave,
 };
 pub use rollout_status::{
-    AbortStatus, AttemptPhase, AttemptStatus, BaseStatus, HandledAbort, HandledCommands,
-    MemberPhase, MemberStatus, PlanStatus, PlannedStep, PlannedWave, RolloutStatus, VerdictState,
-    VerdictStatus, WaitingStatus, WavePhase,
+    AbortStatus, AttemptPhase, AttemptStatus, BaseStatus, EvidenceStatus, HandledAbort,
+    HandledCommands, MemberPhase, MemberStatus, PlanStatus, PlannedStep, PlannedWave,
+    RolloutStatus, VerdictState, VerdictStatus, WaitingStatus, WavePhase,
 };
 pub use schema::custom_resource_definitions;
 

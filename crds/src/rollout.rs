@@ -72,6 +72,9 @@ pub struct RolloutSpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["template"])
     )]
     pub analysis: Vec<AnalysisReference>,
+    /// How sure the comparison metrics must be, and how long a step may take to become so.
+    #[serde(default)]
+    pub evidence: EvidencePolicy,
     /// What may go wrong, and what happens then.
     #[serde(default)]
     pub failure_policy: FailurePolicy,
@@ -263,6 +266,50 @@ pub struct AnalysisReference {
     pub args: BTreeMap<String, String>,
 }
 
+/// How sure the comparison metrics of a rollout must be, and how long a step may take to become
+/// so. Thresholds know no such figures: they decide by their conditions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidencePolicy {
+    /// Chance that a release as good as stable is taken back by comparison metrics, over the
+    /// whole rollout, all clusters, steps and metrics together. Decimal number; default 0.05.
+    #[serde(default = "default_chance")]
+    #[schemars(length(max = 16), regex(pattern = "^0\\.[0-9]+$"))]
+    pub false_aborts: String,
+    /// Chance that a release which is worse by ruleOut passes. Decimal number; default 0.05.
+    #[serde(default = "default_chance")]
+    #[schemars(length(max = 16), regex(pattern = "^0\\.[0-9]+$"))]
+    pub missed: String,
+    /// The longest disturbance of one cluster that must not decide alone. Default 60s.
+    #[serde(default = "default_episode")]
+    pub episode: Duration,
+    /// Least time of a step, from its first measured window. Default 60s.
+    #[serde(default = "default_min_dwell")]
+    pub min_dwell: Duration,
+    /// Time after which an early step of the first wave goes on without its evidence, as long as
+    /// nothing speaks against the release: at a small weight the harm is small, and the next
+    /// weight tells sooner. The last step before 100 % never does. Default 5m.
+    #[serde(default = "default_max_dwell")]
+    pub max_dwell: Duration,
+    /// Time after its bake at which a step without enough evidence counts as undecided: it says
+    /// what is missing and asks for a person. Default 40m.
+    #[serde(default = "default_decision_deadline")]
+    pub decision_deadline: Duration,
+}
+
+impl Default for EvidencePolicy {
+    fn default() -> Self {
+        Self {
+            false_aborts: default_chance(),
+            missed: default_chance(),
+            episode: default_episode(),
+            min_dwell: default_min_dwell(),
+            max_dwell: default_max_dwell(),
+            decision_deadline: default_decision_deadline(),
+        }
+    }
+}
+
 /// What may go wrong, and what happens then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -319,6 +366,21 @@ fn default_bake_time() -> Duration {
 }
 fn default_scale_down_delay() -> Duration {
     Duration::from("30s")
+}
+fn default_chance() -> String {
+    "0.05".to_owned()
+}
+fn default_episode() -> Duration {
+    Duration::from("60s")
+}
+fn default_min_dwell() -> Duration {
+    Duration::from("60s")
+}
+fn default_max_dwell() -> Duration {
+    Duration::from("5m")
+}
+fn default_decision_deadline() -> Duration {
+    Duration::from("40m")
 }
 fn default_budget() -> CountOrPercent {
     CountOrPercent::Count(0)

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AnalysisReference, Approval, schema};
+use crate::{AnalysisReference, Approval, EvidencePolicy, schema};
 
 /// State of a rollout. Written on transitions only: all times are absolute.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,6 +59,27 @@ pub struct RolloutStatus {
     /// Commands that have been carried out.
     #[serde(default)]
     pub handled: HandledCommands,
+    /// What the comparison metrics have shown, so that a restarted hub goes on where it was.
+    /// Written along with other changes, never for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceStatus>,
+}
+
+/// The judge's memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceStatus {
+    /// The revision that it is about.
+    #[schemars(length(max = 32))]
+    pub revision: String,
+    /// The attempt in which it was gathered.
+    pub attempt: i64,
+    /// Attempts of this revision so far, this one included: each further one has to clear a
+    /// higher bar before it is taken back.
+    pub attempts: u32,
+    /// The evidence, in the judge's own versioned form.
+    #[schemars(length(max = 400_000))]
+    pub state: String,
 }
 
 /// One run of a revision through the fleet. Its number never resets.
@@ -109,6 +130,9 @@ pub struct PlanStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub analysis: Vec<AnalysisReference>,
+    /// How sure the comparison metrics must be, and how long a step may take to become so.
+    #[serde(default)]
+    pub evidence: EvidencePolicy,
 }
 
 /// A step of the plan.
@@ -253,9 +277,17 @@ pub enum MemberPhase {
 pub struct VerdictStatus {
     /// The verdict.
     pub state: VerdictState,
-    /// Why, as seen when the verdict last changed.
+    /// Why, as seen when the verdict last changed or its evidence last moved by a whole nat.
     #[schemars(length(max = 1024))]
     pub message: String,
+    /// Evidence of the comparison metrics that the release is worse than stable, as the natural
+    /// logarithm of an e-value, in hundredths. At ln(1/falseAborts), 300 by default, it is taken
+    /// back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against_centinats: Option<i32>,
+    /// Evidence, over all clusters, that it is not worse by ruleOut, in the same unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_favour_centinats: Option<i32>,
 }
 
 /// A verdict.

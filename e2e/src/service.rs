@@ -86,7 +86,7 @@ impl DemoService {
             places: places.collect(),
             settings,
         };
-        let template = manifests::template(namespace, service.settings.min_samples);
+        let template = manifests::template(namespace);
         apply::apply(&service.hub, &template).await?;
         try_join_all(service.places.iter().map(|place| service.create_route(place))).await?;
         Ok(service)

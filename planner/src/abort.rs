@@ -99,14 +99,16 @@ pub(crate) fn fail(
         .policy
         .as_ref()
         .map_or((0, RollbackScope::Fleet), |policy| (policy.failed_max, policy.rollback));
-    if failed <= allowed {
+    // What the clusters show only together is wrong with the release, not with a place.
+    let together = decisive.is_some_and(|decisive| decisive.fleet);
+    if failed <= allowed && !together {
         go_back(draft, member);
         return;
     }
     let fleet = match scope {
         RollbackScope::Fleet => true,
         RollbackScope::Cluster => false,
-        RollbackScope::Auto => failed > 1 || wave_of(draft, member) < EARLY_WAVES,
+        RollbackScope::Auto => together || failed > 1 || wave_of(draft, member) < EARLY_WAVES,
     };
     let cause = Cause {
         reason: reason.to_owned(),

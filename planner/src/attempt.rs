@@ -73,6 +73,7 @@ fn begin(draft: &mut Draft<'_>, policy: &Policy) {
             })
             .collect(),
         gated: policy.gated,
+        pacing: policy.pacing,
     });
     draft.next.abort = None;
     draft.tell(

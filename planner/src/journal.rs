@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     ids::{MemberId, Revision},
-    snapshot::{PlannedStep, PlannedWave, Verdict},
+    snapshot::{Pacing, PlannedStep, PlannedWave, Verdict},
 };
 
 /// The journal of one Rollout.
@@ -61,6 +61,8 @@ pub struct PlanJournal {
     pub waves: Vec<WaveJournal>,
     /// Whether metrics gate the steps.
     pub gated: bool,
+    /// How long the steps may take to gather evidence.
+    pub pacing: Pacing,
 }
 
 /// One wave.
@@ -131,13 +133,25 @@ pub struct MemberJournal {
     pub approved_step: Option<usize>,
 }
 
-/// A verdict as shown: its sentence is the one seen when the verdict last changed.
+/// A verdict as shown: renewed when it changes and when its evidence has moved by a whole step,
+/// for a status that ticked would be written for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerdictRecord {
     /// The verdict.
     pub verdict: Verdict,
     /// Why.
     pub message: String,
+    /// What the comparison metrics had shown.
+    pub evidence: Option<EvidenceRecord>,
+}
+
+/// Evidence as shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EvidenceRecord {
+    /// That the release is worse than stable: the logarithm of an e-value, in hundredths.
+    pub against_centinats: i32,
+    /// That it is not bad, likewise.
+    pub in_favour_centinats: i32,
 }
 
 /// Where a member stands.

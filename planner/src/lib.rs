@@ -32,16 +32,16 @@ mod wave;
 pub use check::{Violation, check};
 pub use ids::{MemberId, Revision};
 pub use journal::{
-    Abort, Attempt, AttemptPhase, Base, Handled, HandledAbort, Journal, MemberJournal, MemberPhase,
-    PlanJournal, VerdictRecord, WaveJournal, WavePhase,
+    Abort, Attempt, AttemptPhase, Base, EvidenceRecord, Handled, HandledAbort, Journal,
+    MemberJournal, MemberPhase, PlanJournal, VerdictRecord, WaveJournal, WavePhase,
 };
 pub use plan::{
     Action, Gate, HubAction, Notice, NoticeReason, Plan, Severity, WaitReason, Waiting,
 };
 pub use snapshot::{
-    Approval, Commands, Decisive, DeploymentFacts, Evidence, Facts, Observed, PlannedStep,
+    Approval, Commands, Decisive, DeploymentFacts, Evidence, Facts, Observed, Pacing, PlannedStep,
     PlannedWave, Policy, Role, RollbackScope, RouteFacts, RouteState, ServiceFacts, Snapshot,
-    UnreachableBudget, Verdict,
+    Standing, UnreachableBudget, Verdict,
 };
 
 use chrono::TimeDelta;

@@ -122,6 +122,7 @@ pub enum WaitReason {
     Baking,
     CollectingSamples,
     Analyzing,
+    Undecided,
     NoData,
     AnalysisError,
     AwaitingApproval,
@@ -171,6 +172,7 @@ pub enum NoticeReason {
     AwaitingApproval,
     Promoted,
     StalePromotion,
+    Undecided,
     AnalysisFailed,
     ClusterFailed,
     RolloutAborted,
@@ -188,7 +190,8 @@ impl NoticeReason {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Self::AnalysisFailed
+            Self::Undecided
+            | Self::AnalysisFailed
             | Self::ClusterFailed
             | Self::RolloutAborted
             | Self::StalePromotion

@@ -49,6 +49,8 @@ pub struct Policy {
     pub waves: Vec<PlannedWave>,
     /// Whether metrics gate a new attempt.
     pub gated: bool,
+    /// How long the steps of a new attempt may take to gather evidence.
+    pub pacing: Pacing,
     /// Members that may fail.
     pub failed_max: usize,
     /// Members that may be out of reach.
@@ -59,6 +61,19 @@ pub struct Policy {
     pub progress_deadline: TimeDelta,
     /// How long old pods stay after the end.
     pub scale_down_delay: TimeDelta,
+}
+
+/// How long a step may take to gather its evidence, and how much it needs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pacing {
+    /// Least time of a step, from its first measured window.
+    pub dwell_min: TimeDelta,
+    /// Time after which an early step goes on unless something speaks against the release.
+    pub dwell_max: TimeDelta,
+    /// Time after its bake at which a step without enough evidence is undecided.
+    pub decision_deadline: TimeDelta,
+    /// Chance that a bad release passes, above 0 and below 1; its inverse is the last step's bar.
+    pub missed: f64,
 }
 
 /// How many members may be out of reach while the others go on.
@@ -271,6 +286,21 @@ pub struct Evidence {
     pub message: String,
     /// The metric that decided, when it failed.
     pub decisive: Option<Decisive>,
+    /// What the comparison metrics have shown; none where nothing is compared.
+    pub standing: Option<Standing>,
+}
+
+/// What the comparison metrics of a gate have shown so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Windows of this step that counted in this member.
+    pub windows: u32,
+    /// Start of the first of them.
+    pub first_window_at: Option<DateTime<Utc>>,
+    /// Evidence that the release is worse than stable, now: the logarithm of an e-value.
+    pub against_ln: f64,
+    /// Evidence that it is not bad, over the whole fleet: the logarithm of an e-value.
+    pub in_favour_ln: f64,
 }
 
 /// The metric that decided.
@@ -282,6 +312,8 @@ pub struct Decisive {
     pub observed: String,
     /// What it had to keep to.
     pub limit: String,
+    /// Whether the evidence is the fleet's, not this member's alone.
+    pub fleet: bool,
 }
 
 impl Facts {

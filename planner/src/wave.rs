@@ -4,7 +4,9 @@ use crate::{
     draft::Draft,
     ids::MemberId,
     journal::{AttemptPhase, Base, MemberPhase, WaveJournal, WavePhase},
-    member::{Movement, advance_canary, advance_deployment, advance_promotion, judge, serve},
+    member::{
+        Movement, Requirement, advance_canary, advance_deployment, advance_promotion, judge, serve,
+    },
     plan::{NoticeReason, WaitReason, Waiting},
     snapshot::{Approval, UnreachableBudget},
     token::{ApprovalGate, token},
@@ -280,10 +282,12 @@ fn finish(draft: &mut Draft<'_>, index: usize, movement: Movement) -> bool {
         })
         .cloned()
         .collect();
+    let required =
+        Requirement { since, bake: wave.planned.bake, samples: wave.planned.samples, step: None };
     let baked = moved
         .iter()
         // Every member is judged, so that each asks for its evidence.
-        .filter(|member| !judge(draft, member, since, wave.planned.bake, wave.planned.samples))
+        .filter(|member| !judge(draft, member, &required))
         .count()
         == 0;
     if !baked || movement == Movement::Hold {

@@ -21,7 +21,11 @@ fn member(phase: MemberPhase, base: Base) -> MemberJournal {
         acknowledged_at: Some(at(2)),
         endpoints_since: Some(at(3)),
         ready_pods: 3,
-        verdict: Some(VerdictRecord { verdict: Verdict::Watch, message: "few".to_owned() }),
+        verdict: Some(VerdictRecord {
+            verdict: Verdict::Watch,
+            message: "few".to_owned(),
+            evidence: Some(EvidenceRecord { against_centinats: -30, in_favour_centinats: 120 }),
+        }),
         unknown_since: Some(at(4)),
         problem: Some("p".to_owned()),
         approved_step: Some(1),
@@ -74,6 +78,7 @@ fn journal() -> Journal {
                 since: at(5),
             }],
             gated: false,
+            pacing: read_pacing(&wire::EvidencePolicy::default()),
         }),
         members,
         abort: Some(Abort {

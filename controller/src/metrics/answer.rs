@@ -1,7 +1,15 @@
 //! What a provider answers.
+//!
+//! The API's results are read here and not by the client library: it knows no native histograms,
+//! and one in a result would cost the whole of it.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use prometheus_http_query::response::{Data, PromqlResult, RangeVector};
+use lockflight_analysis::{
+    Sample,
+    reading::{HistogramSample, NativeBucket, NativeHistogram, RawSeries},
+};
 use reqwest::StatusCode;
 use serde::Deserialize;
 
@@ -9,7 +17,15 @@ use serde::Deserialize;
 const MESSAGE_LENGTH_MAX: usize = 300;
 
 /// The result of a query.
-pub(super) type Answer = Data;
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Answer {
+    /// One number, and the time that it is about.
+    Scalar(DateTime<Utc>, f64),
+    /// One number per series, in the provider's order.
+    Vector(Vec<f64>),
+    /// Raw samples.
+    Matrix(Vec<RawSeries>),
+}
 
 /// Why there is no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +58,43 @@ pub(super) enum AnswerError {
 #[derive(Deserialize)]
 struct Envelope {
     status: String,
-    data: Option<PromqlResult>,
+    data: Option<Data>,
     error: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "resultType", content = "result", rename_all = "camelCase")]
+enum Data {
+    Scalar(Point),
+    Vector(Vec<Instant>),
+    Matrix(Vec<Range>),
+}
+
+/// A time in seconds and a number in quotes.
+#[derive(Deserialize)]
+struct Point(f64, String);
+
+/// A series of a vector. One without `value` is a native histogram, which is no number.
+#[derive(Deserialize)]
+struct Instant {
+    value: Point,
+}
+
+#[derive(Deserialize)]
+struct Range {
+    metric: BTreeMap<String, String>,
+    #[serde(default)]
+    values: Vec<Point>,
+    #[serde(default)]
+    histograms: Vec<(f64, Histogram)>,
+}
+
+#[derive(Deserialize)]
+struct Histogram {
+    count: String,
+    /// The boundary rule, both bounds and the count.
+    #[serde(default)]
+    buckets: Vec<(u8, String, String, String)>,
 }
 
 /// Reads a response.
@@ -59,7 +110,9 @@ pub(super) fn parse(status: StatusCode, body: &[u8]) -> Result<Answer, AnswerErr
         }
     };
     match (envelope.status.as_str(), envelope.data, envelope.error) {
-        ("success", Some(result), _) if status.is_success() => Ok(result.into_inner().0),
+        ("success", Some(data), _) if status.is_success() => read(data).ok_or_else(|| {
+            AnswerError::Unusable("with a time or a number that is none".to_owned())
+        }),
         ("error", _, Some(error)) if status.is_server_error() => {
             Err(AnswerError::Unusable(format!("with an error ({})", shortened(&error))))
         }
@@ -68,29 +121,67 @@ pub(super) fn parse(status: StatusCode, body: &[u8]) -> Result<Answer, AnswerErr
     }
 }
 
+/// The result in our types; none if a time or a number in it is none.
+fn read(data: Data) -> Option<Answer> {
+    Some(match data {
+        Data::Scalar(Point(at, value)) => Answer::Scalar(timestamp(at)?, number(&value)?),
+        Data::Vector(vector) => {
+            let values = vector.iter().map(|instant| number(&instant.value.1));
+            Answer::Vector(values.collect::<Option<_>>()?)
+        }
+        Data::Matrix(series) => {
+            Answer::Matrix(series.into_iter().map(read_series).collect::<Option<_>>()?)
+        }
+    })
+}
+
+fn read_series(range: Range) -> Option<RawSeries> {
+    let Range { metric, values, histograms } = range;
+    let sample =
+        |Point(at, value): &Point| Some(Sample { at: timestamp(*at)?, value: number(value)? });
+    let bucket = |(_, lower, upper, count): &(u8, String, String, String)| {
+        Some(NativeBucket { lower: number(lower)?, upper: number(upper)?, count: number(count)? })
+    };
+    let histogram = |(at, Histogram { count, buckets }): &(f64, Histogram)| {
+        let buckets = buckets.iter().map(bucket).collect::<Option<_>>()?;
+        let histogram = NativeHistogram { count: number(count)?, buckets };
+        Some(HistogramSample { at: timestamp(*at)?, histogram })
+    };
+    Some(RawSeries {
+        labels: metric,
+        floats: values.iter().map(sample).collect::<Option<_>>()?,
+        histograms: histograms.iter().map(histogram).collect::<Option<_>>()?,
+    })
+}
+
+/// A number as Prometheus writes it: `NaN`, `+Inf` and `-Inf` are numbers too.
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
 /// The provider's time, from the answer to `time()`.
 pub(super) fn time(answer: &Answer) -> Result<DateTime<Utc>, AnswerError> {
     match answer {
-        Data::Scalar(sample) => timestamp(sample.value())
+        Answer::Scalar(_, seconds) => timestamp(*seconds)
             .ok_or_else(|| AnswerError::Unusable("with a time that is none".to_owned())),
         other => Err(AnswerError::WrongType { got: kind(other), want: "a scalar" }),
     }
 }
 
-/// The counters that a range selector selects.
-pub(super) fn counters(answer: &Answer) -> Result<&[RangeVector], AnswerError> {
+/// The series that a range selector selects.
+pub(super) fn series(answer: Answer) -> Result<Vec<RawSeries>, AnswerError> {
     match answer {
-        Data::Matrix(series) => Ok(series),
-        other => Err(AnswerError::WrongType { got: kind(other), want: "a selector of counters" }),
+        Answer::Matrix(series) => Ok(series),
+        other => Err(AnswerError::WrongType { got: kind(&other), want: "a selector of counters" }),
     }
 }
 
 /// The values of a query, in the provider's order.
 pub(super) fn values(answer: &Answer) -> Result<Vec<f64>, AnswerError> {
     match answer {
-        Data::Vector(vector) => Ok(vector.iter().map(|series| series.sample().value()).collect()),
-        Data::Scalar(sample) => Ok(vec![sample.value()]),
-        Data::Matrix(_) => {
+        Answer::Vector(values) => Ok(values.clone()),
+        Answer::Scalar(_, value) => Ok(vec![*value]),
+        Answer::Matrix(_) => {
             Err(AnswerError::WrongType { got: "a range", want: "a vector or a scalar" })
         }
     }
@@ -105,9 +196,9 @@ pub(super) fn timestamp(seconds: f64) -> Option<DateTime<Utc>> {
 
 fn kind(answer: &Answer) -> &'static str {
     match answer {
-        Data::Vector(_) => "a vector",
-        Data::Matrix(_) => "a range",
-        Data::Scalar(_) => "a scalar",
+        Answer::Vector(_) => "a vector",
+        Answer::Matrix(_) => "a range",
+        Answer::Scalar(..) => "a scalar",
     }
 }
 

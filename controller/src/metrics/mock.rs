@@ -87,6 +87,12 @@ pub(super) fn provider(address: &str, timeout: &str) -> Provider {
     Provider::new(&spec).expect("a provider")
 }
 
+thread_local! {
+    /// What ages count from, in each test: the samples of one scrape have one timestamp, however
+    /// many requests read them.
+    static NOW: DateTime<Utc> = Utc::now();
+}
+
 /// One series of a range: labels, and samples as (age in seconds, value).
 pub(super) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> String {
     let labels: BTreeMap<_, _> = labels.iter().copied().collect();
@@ -94,7 +100,7 @@ pub(super) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> String 
     let values: Vec<_> = samples
         .iter()
         .map(|(age, value)| {
-            let at = seconds(Utc::now() - TimeDelta::seconds(*age));
+            let at = seconds(NOW.with(|now| *now) - TimeDelta::seconds(*age));
             format!("[{at},\"{value}\"]")
         })
         .collect();

@@ -10,11 +10,13 @@
 //! due.
 
 mod answer;
-mod arms;
+mod batch;
+mod compared;
 mod pace;
 mod plan;
 mod provider;
 mod query;
+mod recent;
 mod round;
 mod state;
 mod template;
@@ -24,7 +26,8 @@ mod mock;
 #[cfg(test)]
 mod round_tests;
 
+pub use batch::{Desk, Desks};
 pub use provider::{Provider, ProviderError};
 pub use round::evaluate;
 pub use state::{Evidence, GateRequest, GateState};
-pub use template::{ResolvedMetric, ResolvedTemplate, TemplateError, resolve};
+pub use template::{Comparison, ResolvedMetric, ResolvedTemplate, TemplateError, resolve};

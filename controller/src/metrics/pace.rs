@@ -17,13 +17,17 @@ const VISIBLE_AFTER: TimeDelta = TimeDelta::milliseconds(20);
 /// Wait after the first round in which the provider was silent; doubles with each further one.
 const SILENT_ROUND_BASE: Duration = Duration::from_secs(1);
 
+/// Looks per interval for a source's first sample.
+const FIRST_LOOKS: i64 = 4;
+
 /// Wait while nothing is known about the scrapes.
 const UNKNOWN_SCRAPES: Duration = Duration::from_secs(1);
 
 /// Wait until the next scrape of any of the sources is visible. `newest` are the times of each
 /// source's newest sample. A source that is overdue by up to half an interval is asked for
 /// again at once; one that is further behind is expected at its next turn, so that a dead pod
-/// does not make the gate spin.
+/// does not make the gate spin. The first sample of a source may come at any time, so it is asked
+/// for several times in an interval: what is bad from its first request on must not wait.
 pub(super) fn until_next_scrape(
     newest: impl IntoIterator<Item = DateTime<Utc>>,
     interval: Option<TimeDelta>,
@@ -44,7 +48,9 @@ pub(super) fn until_next_scrape(
             Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0))
         })
         .min()
-        .unwrap_or_else(|| Duration::from_millis(u64::try_from(interval_ms).unwrap_or(0)))
+        .unwrap_or_else(|| {
+            Duration::from_millis(u64::try_from(interval_ms / FIRST_LOOKS).unwrap_or(0))
+        })
         .clamp(ROUND_MIN, ROUND_MAX)
 }
 
@@ -73,7 +79,7 @@ mod tests {
             (&[7_000], 100),
             (&[8_000], 2_020),
             (&[60_000, 4_000], 100),
-            (&[], 5_000),
+            (&[], 1_250),
         ];
         let now = DateTime::UNIX_EPOCH;
         for (ages, wait_ms) in cases {

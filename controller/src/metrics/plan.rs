@@ -1,17 +1,16 @@
 //! What a round asks.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use lockflight_analysis::{ComparisonRule, MetricVerdict};
+use lockflight_analysis::MetricVerdict;
 
 use super::{
     pace::ROUND_MIN,
     query::{Builtins, Query, alternation},
     state::{GateRequest, GateState},
-    template::{By, Judge, ResolvedMetric},
+    template::{Comparison, Judge, ResolvedMetric, Source},
 };
-
-/// The query for the provider's time.
-pub(super) const TIME: &str = "time()";
+use crate::judgement::metric_name;
+use lockflight_analysis::judge::{Arm, MetricName};
 
 /// Clocks that differ by more are not synchronised: what opened when cannot be told.
 pub(super) const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
@@ -20,116 +19,148 @@ pub(super) const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
 /// first round already reads far enough back to see it.
 const SCRAPE_INTERVAL_DEFAULT: TimeDelta = TimeDelta::seconds(60);
 
+/// Scrapes that are read behind the last window that was counted, or behind the opening: the
+/// base of the first delta, and whatever came late.
+const SCRAPES_BEHIND: i32 = 6;
+
 /// How far back counters are read, at least and at most.
 const LOOKBACK_MIN: TimeDelta = TimeDelta::seconds(15);
-const LOOKBACK_MAX: TimeDelta = TimeDelta::minutes(10);
+const LOOKBACK_MAX: TimeDelta = TimeDelta::minutes(15);
 
 /// The longest `{{window}}`, as the schema of `AnalysisTemplate` promises.
 const WINDOW_MAX: TimeDelta = TimeDelta::minutes(5);
 
-/// What is asked in one round.
-pub(super) struct Plan<'a> {
-    /// The metrics, in the request's order.
-    pub(super) metrics: Vec<PlannedMetric<'a>>,
-    /// How far back counters are read.
-    pub(super) lookback: TimeDelta,
-    /// Scrape interval that the lookback allows for.
-    pub(super) interval: TimeDelta,
-}
-
 /// A metric and what it asks this time.
 pub(super) struct PlannedMetric<'a> {
-    /// Name of its template.
-    pub(super) template: &'a str,
+    /// Its place in the plan.
+    pub(super) place: usize,
+    /// The name under which the judge and the thresholds know it.
+    pub(super) key: MetricName,
     /// The metric.
     pub(super) metric: &'a ResolvedMetric,
     /// What it asks.
     pub(super) question: Question<'a>,
 }
 
+/// Selectors of raw samples, and how far back they are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Raw {
+    /// The selectors: of the bad events and of all, or of the histogram alone.
+    pub(super) selectors: Vec<String>,
+    /// The seconds.
+    pub(super) seconds: u32,
+}
+
 /// What a metric asks.
 pub(super) enum Question<'a> {
-    /// Raw counters; bad ones only where there is something to compare with.
-    Compare {
-        /// Query for the bad events.
-        bad: Option<String>,
-        /// Query for all events.
-        total: String,
-        /// How the arms are told apart.
-        by: &'a By,
-        /// How they are compared.
-        rule: &'a ComparisonRule,
-    },
+    /// Raw samples of both revisions.
+    Compare(Raw, &'a Comparison),
+    /// Counters of all events of the canary: there is nothing to compare with.
+    Count(Raw, &'a Comparison),
     /// The query of a threshold that is due.
     Threshold(String),
     /// A threshold that is not due yet, and its last verdict.
     NotDue(MetricVerdict),
 }
 
-impl<'a> Plan<'a> {
-    /// Plans a round. `now` is the hub's time, and never becomes the time of a query: it only
-    /// decides how far to look back from whatever time the provider has.
-    pub(super) fn new(request: &'a GateRequest, state: &GateState, now: DateTime<Utc>) -> Self {
-        let open_for = (now - request.opened_at).max(TimeDelta::zero());
-        let interval = state.scrape_interval.unwrap_or(SCRAPE_INTERVAL_DEFAULT);
-        // The provider's clock may be ahead of the hub's, up to the tolerated skew.
-        let lookback = (open_for + interval * 2 + SKEW_MAX).clamp(LOOKBACK_MIN, LOOKBACK_MAX);
-        let builtins = Builtins {
-            window: format!("{}s", open_for.min(WINDOW_MAX).num_seconds().max(1)),
-            canary_pods: alternation(&request.canary_pods),
-            stable_pods: alternation(&request.stable_pods),
-            revision: &request.revision,
-            cluster: &request.cluster,
-        };
-        let counters = |selector: &Query| {
-            format!("{}[{}s]", selector.render(&builtins), lookback.num_seconds())
-        };
-        let ask = |template: &str, metric: &'a ResolvedMetric| match &metric.judge {
-            Judge::Compare { bad, total, by, rule } => Question::Compare {
-                bad: request.both_arms.then(|| counters(bad)),
-                total: counters(total),
-                by,
-                rule,
-            },
-            Judge::Threshold { query, interval, .. } => {
-                let key = (template.to_owned(), metric.name.clone());
-                match state.thresholds.get(&key) {
-                    // A round that is due a moment later would come for this metric alone.
-                    Some(last) if last.evaluated_at.elapsed() + ROUND_MIN / 2 < *interval => {
-                        Question::NotDue(last.verdict.clone())
-                    }
-                    _ => Question::Threshold(query.render(&builtins)),
+/// Plans a round. `now` is the hub's time, and never becomes the time of a query: it only
+/// decides how far to look back from whatever time the provider has.
+pub(super) fn plan<'a>(
+    request: &'a GateRequest,
+    state: &GateState,
+    now: DateTime<Utc>,
+) -> Vec<PlannedMetric<'a>> {
+    let open_for = (now - request.opened_at).max(TimeDelta::zero());
+    let builtins = Builtins {
+        window: format!("{}s", open_for.min(WINDOW_MAX).num_seconds().max(1)),
+        canary_pods: alternation(request.pods_of(Arm::Canary)),
+        stable_pods: alternation(request.pods_of(Arm::Stable)),
+        revision: &request.revision,
+        cluster: &request.cluster,
+    };
+    let question = |key: &MetricName, metric: &'a ResolvedMetric| match &metric.judge {
+        Judge::Compare(comparison) => {
+            let seconds = lookback(state, key, request.opened_at, now);
+            let all = |query: &Query| Raw { selectors: vec![query.render(&builtins)], seconds };
+            let slow = |query: &Query| {
+                let selectors = vec![both_forms(&query.render(&builtins))];
+                Raw { selectors, seconds }
+            };
+            match (&comparison.source, request.both_arms) {
+                (Source::Counters { bad, total }, true) => {
+                    let selectors = vec![bad.render(&builtins), total.render(&builtins)];
+                    Question::Compare(Raw { selectors, seconds }, comparison)
                 }
-            }
-        };
-        let metrics = request
-            .analysis
-            .iter()
-            .flat_map(|template| template.metrics.iter().map(move |m| (template.name.as_str(), m)))
-            .map(|(template, metric)| PlannedMetric {
-                template,
-                metric,
-                question: ask(template, metric),
-            })
-            .collect();
-        Self { metrics, lookback, interval }
-    }
-
-    /// Every distinct query once, the one for the provider's time included.
-    pub(super) fn queries(&self) -> Vec<String> {
-        let mut queries = vec![TIME.to_owned()];
-        for planned in &self.metrics {
-            match &planned.question {
-                Question::Compare { bad, total, .. } => {
-                    queries.extend(bad.clone());
-                    queries.push(total.clone());
-                }
-                Question::Threshold(query) => queries.push(query.clone()),
-                Question::NotDue(_) => {}
+                (Source::Histogram(query), true) => Question::Compare(slow(query), comparison),
+                (Source::Counters { total, .. }, false) => Question::Count(all(total), comparison),
+                (Source::Histogram(query), false) => Question::Count(slow(query), comparison),
             }
         }
-        queries.sort_unstable();
-        queries.dedup();
-        queries
+        Judge::Threshold { query, interval, .. } => match state.thresholds.get(key) {
+            // A round that is due a moment later would come for this metric alone.
+            Some(last) if last.evaluated_at.elapsed() + ROUND_MIN / 2 < *interval => {
+                Question::NotDue(last.verdict.clone())
+            }
+            _ => Question::Threshold(query.render(&builtins)),
+        },
+    };
+    request
+        .analysis
+        .iter()
+        .flat_map(|template| template.metrics.iter().map(move |metric| (template, metric)))
+        .enumerate()
+        .map(|(place, (template, metric))| {
+            let key = metric_name(template, &metric.name);
+            PlannedMetric { place, question: question(&key, metric), key, metric }
+        })
+        .collect()
+}
+
+/// Seconds from now back to what has been counted, and some scrapes more.
+fn lookback(
+    state: &GateState,
+    key: &MetricName,
+    opened_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> u32 {
+    let reader = state.readers.get(key);
+    let interval = reader
+        .and_then(|reader| reader.cursor.scrape_interval())
+        .unwrap_or(SCRAPE_INTERVAL_DEFAULT);
+    let counted = reader.and_then(|reader| reader.cursor.counted_until());
+    let from = counted.map_or(opened_at, |counted| counted.max(opened_at)).min(now);
+    // The provider's clock may be ahead of the hub's, up to the tolerated skew.
+    let span = (now - from) + interval * SCRAPES_BEHIND + SKEW_MAX;
+    let seconds = span.clamp(LOOKBACK_MIN, LOOKBACK_MAX).num_seconds();
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
+/// The series of a histogram in its native form and in classic buckets, whichever there are.
+fn both_forms(selector: &str) -> String {
+    let (name, matchers) = selector.split_once('{').unwrap_or((selector, "}"));
+    let name = name.trim();
+    if name.is_empty() {
+        return selector.to_owned();
+    }
+    let matchers = matchers.trim().trim_end_matches('}').trim_end_matches(',');
+    let comma = if matchers.is_empty() { "" } else { "," };
+    format!("{{__name__=~\"{name}|{name}_bucket\"{comma}{matchers}}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::both_forms;
+
+    #[test]
+    fn a_histogram_has_two_forms() {
+        let cases = [
+            ("h", r#"{__name__=~"h|h_bucket"}"#),
+            ("h{}", r#"{__name__=~"h|h_bucket"}"#),
+            (r#"h{a="b",}"#, r#"{__name__=~"h|h_bucket",a="b"}"#),
+            (r#"{__name__=~"x"}"#, r#"{__name__=~"x"}"#),
+        ];
+        for (selector, expect) in cases {
+            assert_eq!(both_forms(selector), expect);
+        }
     }
 }

@@ -3,25 +3,19 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::{StreamExt, stream};
-use lockflight_analysis::{
-    ArmWindow, Birth, ComparisonRule, MetricVerdict, Series, Verdict, Windows, compare, gate,
-    reaches_back, scrape_interval, threshold,
-};
-use tokio::time::{Instant, timeout_at};
+use futures::future::join_all;
+use lockflight_analysis::{MetricVerdict, Verdict, gate, reaches_back, reading, threshold};
 
 use super::{
     answer::{self, Answer, AnswerError},
-    arms::{self, BothArms},
+    batch::Desk,
+    compared,
     pace::{ROUND_MAX, ROUND_MIN, after_silence, until_next_scrape},
-    plan::{Plan, PlannedMetric, Question, SKEW_MAX, TIME},
-    provider::Provider,
+    plan::{PlannedMetric, Question, SKEW_MAX, plan},
     state::{Evidence, GateRequest, GateState, ThresholdState},
-    template::{By, Judge, ResolvedMetric},
+    template::{Judge, ResolvedMetric},
 };
-
-/// Requests to one provider at once.
-const REQUESTS_AT_ONCE: usize = 16;
+use crate::judgement::Judgement;
 
 /// Since a gate opened, missing data mean nothing for so long: new pods have to be found and
 /// scraped, and a rate needs two samples.
@@ -32,74 +26,100 @@ const FIRST_SAMPLES_SCRAPES: i32 = 3;
 
 /// Asks the provider and judges what it says. Never fails: what cannot be read is a verdict.
 pub async fn evaluate(
-    provider: &Provider,
+    desk: &Desk,
     request: &GateRequest,
     state: &mut GateState,
+    judgement: &Judgement,
 ) -> Evidence {
     state.turn_to(request);
     let asked_at = Utc::now();
-    let plan = Plan::new(request, state, asked_at);
-    let answers = ask_all(provider, plan.queries()).await;
+    let plan = plan(request, state, asked_at);
+    let (time, answers) = ask_all(desk, &plan).await;
     let answered_at = Utc::now();
 
-    let silent = answers.values().all(Result::is_err);
+    let silent = time.is_err() && answers.values().all(Result::is_err);
     state.silent_rounds = if silent { state.silent_rounds.saturating_add(1) } else { 0 };
-    let (judged_at, judgeable) = match now_of(provider, &answers, asked_at, answered_at) {
-        Ok(now) => (now, Ok(())),
-        Err((verdict, message)) => (answered_at, Err((verdict, message))),
+    let (judged_at, unusable) = match now_of(desk, time, asked_at, answered_at) {
+        Ok(now) => (now, None),
+        Err((verdict, message)) => (answered_at, Some((verdict, message))),
     };
-    let mut round = Round { provider, request, answers, judged_at, newest: Vec::new() };
-    let metrics = plan.metrics.iter().map(|planned| match &judgeable {
-        Ok(()) => {
-            let judged = round.judge(&plan, planned, state);
+    let round = Round { desk, request, answers, judged_at };
+    let comparing = compared::compare(&round, &plan, state, judgement, unusable.is_none());
+    let metrics = plan.iter().map(|planned| match &unusable {
+        Some((verdict, message)) => unjudged(planned.metric, *verdict, message),
+        None => {
+            let judged = match &planned.question {
+                Question::NotDue(verdict) => verdict.clone(),
+                Question::Threshold(_) => round.judge_threshold(planned, state),
+                Question::Compare(..) | Question::Count(..) => comparing.verdict(planned),
+            };
             round.awaiting_first_samples(judged, state)
         }
-        Err((verdict, message)) => unjudged(planned.metric, *verdict, message),
     });
     let gate = gate(metrics.collect());
     let next_round_in = if state.silent_rounds > 0 {
         after_silence(state.silent_rounds)
     } else {
-        next_round(&plan, &round, state)
+        next_round(&plan, judged_at, state)
     };
-    Evidence { gate, opened_at: request.opened_at, judged_at, next_round_in }
+    Evidence {
+        fleet: comparing.fleet && gate.verdict == Verdict::Fail,
+        gate,
+        compared: comparing.compared,
+        opened_at: request.opened_at,
+        judged_at,
+        next_round_in,
+    }
 }
 
-type Answers = BTreeMap<String, Result<Answer, AnswerError>>;
+/// What a question was answered with.
+pub(super) enum Answered {
+    /// The result of a query.
+    Result(Answer),
+    /// Raw samples, one answer per selector.
+    Samples(Vec<reading::Answer>),
+}
 
-/// Asks all queries at once; whatever has not been answered at the deadline has timed out.
-async fn ask_all(provider: &Provider, queries: Vec<String>) -> Answers {
-    let deadline = Instant::now() + provider.timeout();
-    stream::iter(queries)
-        .map(|query| async move {
-            let answer = timeout_at(deadline, provider.ask(&query)).await;
-            let timed_out = |_| AnswerError::TimedOut(provider.timeout().as_millis());
-            let answer = answer.map_err(timed_out).and_then(|answer| answer);
-            (query, answer)
-        })
-        .buffer_unordered(REQUESTS_AT_ONCE)
-        .collect()
-        .await
+/// Answers by the place of the metric in the plan.
+type Answers = BTreeMap<usize, Result<Answered, AnswerError>>;
+
+/// Asks everything at once. Each answer has its own deadline.
+async fn ask_all(
+    desk: &Desk,
+    plan: &[PlannedMetric<'_>],
+) -> (Result<DateTime<Utc>, AnswerError>, Answers) {
+    let questions = plan.iter().map(|planned| async move {
+        let answer = match &planned.question {
+            Question::NotDue(_) => return None,
+            Question::Threshold(query) => desk.query(query.clone()).await.map(Answered::Result),
+            Question::Compare(raw, _) | Question::Count(raw, _) => {
+                let parts = raw.selectors.iter().map(|one| desk.raw(one.clone(), raw.seconds));
+                let answers = join_all(parts).await.into_iter().collect::<Result<Vec<_>, _>>();
+                answers.map(Answered::Samples)
+            }
+        };
+        Some((planned.place, answer))
+    });
+    let (time, answers) = tokio::join!(desk.time(), join_all(questions));
+    (time, answers.into_iter().flatten().collect())
 }
 
 /// The provider's time; or why nothing can be judged in this round.
 fn now_of(
-    provider: &Provider,
-    answers: &Answers,
+    desk: &Desk,
+    time: Result<DateTime<Utc>, AnswerError>,
     asked_at: DateTime<Utc>,
     answered_at: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, (Verdict, String)> {
-    let now = answered(answers, TIME)
-        .and_then(answer::time)
-        .map_err(|error| (Verdict::Error, format!("{} {error}", provider.address())))?;
+    let address = desk.provider().address();
+    let now = time.map_err(|error| (Verdict::Error, format!("{address} {error}")))?;
     // It said so at some time between the question and the answer.
     let ahead = now - answered_at;
     let behind = asked_at - now;
     let skew = ahead.max(behind);
     if skew > SKEW_MAX {
         let message = format!(
-            "clock skew: the clock of {} differs from the hub's by {} s; synchronise them",
-            provider.address(),
+            "clock skew: the clock of {address} differs from the hub's by {} s; synchronise them",
             skew.num_seconds()
         );
         return Err((Verdict::NoData, message));
@@ -107,51 +127,31 @@ fn now_of(
     Ok(now)
 }
 
-fn answered<'a>(answers: &'a Answers, query: &str) -> Result<&'a Answer, AnswerError> {
-    match answers.get(query) {
-        Some(Ok(answer)) => Ok(answer),
-        Some(Err(error)) => Err(error.clone()),
-        None => Err(AnswerError::Unusable("nothing".to_owned())),
-    }
-}
-
-/// The answers of one round, and what was learned from them.
-struct Round<'a> {
-    provider: &'a Provider,
-    request: &'a GateRequest,
+/// The answers of one round.
+pub(super) struct Round<'a> {
+    desk: &'a Desk,
+    pub(super) request: &'a GateRequest,
     answers: Answers,
-    judged_at: DateTime<Utc>,
-    /// Times of the newest samples of the canary's sources.
-    newest: Vec<DateTime<Utc>>,
+    pub(super) judged_at: DateTime<Utc>,
 }
 
 impl Round<'_> {
-    fn judge(
-        &mut self,
-        plan: &Plan<'_>,
-        planned: &PlannedMetric<'_>,
-        state: &mut GateState,
-    ) -> MetricVerdict {
-        let judged = match &planned.question {
-            Question::NotDue(verdict) => Ok(verdict.clone()),
-            Question::Threshold(query) => self.judge_threshold(planned, query, state),
-            Question::Compare { bad, total, by, rule } => {
-                self.read_arms(total, by).and_then(|total| {
-                    let bad = bad.as_ref().map(|bad| self.read_arms(bad, by)).transpose()?;
-                    self.learn(&total.canary, state);
-                    Ok(self.judge_comparison(plan, planned.metric, rule, by, bad, total, state))
-                })
-            }
-        };
-        judged.unwrap_or_else(|error| {
-            let message = format!("{}: {} {error}", planned.metric.name, self.provider.address());
-            unjudged(planned.metric, Verdict::Error, &message)
-        })
+    /// Raw samples that a metric was answered with.
+    pub(super) fn samples(&self, place: usize) -> Result<&[reading::Answer], String> {
+        match self.answers.get(&place) {
+            Some(Ok(Answered::Samples(samples))) => Ok(samples),
+            Some(Err(error)) => Err(self.complaint(error)),
+            Some(Ok(Answered::Result(_))) | None => Err("was not asked".to_owned()),
+        }
+    }
+
+    fn complaint(&self, error: &AnswerError) -> String {
+        format!("{} {error}", self.desk.provider().address())
     }
 
     /// The verdict, but data that can hardly be there yet are only waited for.
     fn awaiting_first_samples(&self, judged: MetricVerdict, state: &GateState) -> MetricVerdict {
-        let scrapes = state.scrape_interval.map(|interval| interval * FIRST_SAMPLES_SCRAPES);
+        let scrapes = state.scrape_interval().map(|interval| interval * FIRST_SAMPLES_SCRAPES);
         let patience = scrapes.map_or(FIRST_SAMPLES_MIN, |span| span.max(FIRST_SAMPLES_MIN));
         if judged.verdict != Verdict::NoData || self.judged_at - self.request.opened_at > patience {
             return judged;
@@ -160,77 +160,19 @@ impl Round<'_> {
         MetricVerdict { verdict: Verdict::Watch, message, ..judged }
     }
 
-    fn read_arms(&self, query: &str, by: &By) -> Result<BothArms, AnswerError> {
-        let counters = answer::counters(answered(&self.answers, query)?)?;
-        Ok(arms::sort(counters, by, self.request))
-    }
-
-    /// Keeps what these samples say about the scrapes.
-    fn learn(&mut self, canary: &[Series], state: &mut GateState) {
-        state.scrape_interval = scrape_interval(canary).or(state.scrape_interval);
-        let mut newest: BTreeMap<&str, DateTime<Utc>> = BTreeMap::new();
-        for series in canary {
-            for sample in &series.samples {
-                let at = newest.entry(&series.source).or_insert(sample.at);
-                *at = sample.at.max(*at);
-            }
-        }
-        self.newest.extend(newest.into_values());
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "each is one thing the comparison looks at")]
-    fn judge_comparison(
-        &self,
-        plan: &Plan<'_>,
-        metric: &ResolvedMetric,
-        rule: &ComparisonRule,
-        by: &By,
-        bad: Option<BothArms>,
-        total: BothArms,
-        state: &GateState,
-    ) -> MetricVerdict {
-        if total.unlabelled && self.request.both_arms {
-            let label = match by {
-                By::Pod(label) => label,
-                By::Label { name, .. } => name,
-            };
-            let message = format!("no series of the total has the label {label}: name another one");
-            return unjudged(metric, Verdict::NoData, &message);
-        }
-        // Older samples are only bases. When the lookback no longer covers the opening, events
-        // count from where it begins, and a canary's first value says nothing any more.
-        let covered_since = self.judged_at - plan.lookback + plan.interval * 2;
-        let opened_at = self.request.opened_at.max(covered_since);
-        let covered = opened_at == self.request.opened_at;
-        let bad = bad.unwrap_or_default();
-        let stable = ArmWindow { bad: bad.stable, total: total.stable };
-        let windows = Windows {
-            opened_at,
-            judged_at: self.judged_at,
-            scrape_interval: state.scrape_interval,
-            canary_birth: match by {
-                By::Pod(_) if covered => Birth::FromZero,
-                By::Pod(_) | By::Label { .. } => Birth::Unknown,
-            },
-            canary: ArmWindow { bad: bad.canary, total: total.canary },
-            stable: self.request.both_arms.then_some(stable),
-        };
-        compare(&metric.name, rule, &windows)
-    }
-
-    fn judge_threshold(
-        &self,
-        planned: &PlannedMetric<'_>,
-        query: &str,
-        state: &mut GateState,
-    ) -> Result<MetricVerdict, AnswerError> {
+    fn judge_threshold(&self, planned: &PlannedMetric<'_>, state: &mut GateState) -> MetricVerdict {
         let metric = planned.metric;
         let Judge::Threshold { condition, failure_limit, range, .. } = &metric.judge else {
-            return Err(AnswerError::Unusable("nothing".to_owned()));
+            return unjudged(metric, Verdict::Error, "is not a threshold");
         };
-        let values = answer::values(answered(&self.answers, query)?)?;
-        let key = (planned.template.to_owned(), metric.name.clone());
-        let before = state.thresholds.get(&key).map_or(0, |threshold| threshold.failures);
+        let values = match self.result(planned) {
+            Ok(values) => values,
+            Err(message) => {
+                let message = format!("{}: {message}", metric.name);
+                return unjudged(metric, Verdict::Error, &message);
+            }
+        };
+        let before = state.thresholds.get(&planned.key).map_or(0, |threshold| threshold.failures);
         let (mut verdict, mut failures) =
             threshold(&metric.name, condition, &values, *failure_limit, before);
         let reaching = range.and_then(|r| reaches_back(r, self.request.opened_at, self.judged_at));
@@ -242,14 +184,28 @@ impl Round<'_> {
             );
             failures = before;
         }
-        let threshold =
-            ThresholdState { failures, evaluated_at: Instant::now(), verdict: verdict.clone() };
-        state.thresholds.insert(key, threshold);
-        Ok(verdict)
+        let threshold = ThresholdState {
+            failures,
+            evaluated_at: tokio::time::Instant::now(),
+            verdict: verdict.clone(),
+        };
+        state.thresholds.insert(planned.key.clone(), threshold);
+        verdict
+    }
+
+    fn result(&self, planned: &PlannedMetric<'_>) -> Result<Vec<f64>, String> {
+        match self.answers.get(&planned.place) {
+            Some(Ok(Answered::Result(answer))) => {
+                answer::values(answer).map_err(|error| self.complaint(&error))
+            }
+            Some(Err(error)) => Err(self.complaint(error)),
+            Some(Ok(Answered::Samples(_))) | None => Err("was not asked".to_owned()),
+        }
     }
 }
 
-fn unjudged(metric: &ResolvedMetric, verdict: Verdict, message: &str) -> MetricVerdict {
+/// A verdict without a measurement.
+pub(super) fn unjudged(metric: &ResolvedMetric, verdict: Verdict, message: &str) -> MetricVerdict {
     MetricVerdict {
         metric: metric.name.clone(),
         verdict,
@@ -261,19 +217,18 @@ fn unjudged(metric: &ResolvedMetric, verdict: Verdict, message: &str) -> MetricV
 }
 
 /// Wait until there can be something new: the next scrape, or a threshold's next turn.
-fn next_round(plan: &Plan<'_>, round: &Round<'_>, state: &GateState) -> Duration {
+fn next_round(plan: &[PlannedMetric<'_>], now: DateTime<Utc>, state: &GateState) -> Duration {
     let mut wait = ROUND_MAX;
-    for planned in &plan.metrics {
+    for planned in plan {
         let due = match &planned.metric.judge {
-            Judge::Compare { .. } => {
-                let newest = round.newest.iter().copied();
-                until_next_scrape(newest, state.scrape_interval, round.judged_at)
+            Judge::Compare(_) => {
+                let reader = state.readers.get(&planned.key);
+                let newest = reader.into_iter().flat_map(|reader| reader.newest.iter().copied());
+                until_next_scrape(newest, state.scrape_interval(), now)
             }
             Judge::Threshold { interval, .. } => {
-                let key = (planned.template.to_owned(), planned.metric.name.clone());
-                let passed =
-                    state.thresholds.get(&key).map_or(Duration::ZERO, |t| t.evaluated_at.elapsed());
-                interval.saturating_sub(passed)
+                let last = state.thresholds.get(&planned.key);
+                interval.saturating_sub(last.map_or(Duration::ZERO, |t| t.evaluated_at.elapsed()))
             }
         };
         wait = wait.min(due);

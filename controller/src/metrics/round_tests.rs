@@ -1,19 +1,25 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{TimeDelta, Utc};
-use lockflight_analysis::Verdict;
-use lockflight_crds::AnalysisTemplateSpec;
+use lockflight_analysis::{
+    Verdict,
+    judge::Arm,
+    reading::{PodFacts, Pods},
+};
+use lockflight_crds::{AnalysisTemplateSpec, EvidencePolicy};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{
-    GateRequest, GateState, evaluate,
+    Desk, Evidence, GateRequest, GateState, Provider, evaluate,
     mock::{Mock, Reply, provider, series},
     resolve,
 };
+use crate::judgement::{Judgement, Trial, judge_of};
 
 fn by_pod() -> Value {
-    json!({"name": "errors", "compare": {"bad": "bad", "total": "all", "by": {"pod": {}}}})
+    json!({"name": "errors", "compare":
+        {"bad": "bad", "total": "all", "by": {"pod": {}}, "warmUp": "0s"}})
 }
 
 fn threshold(query: &str, pass: &str, interval: &str, limit: u32) -> Value {
@@ -30,17 +36,45 @@ fn request(metrics: &[Value]) -> GateRequest {
         revision: "6f9d".to_owned(),
         opened_at: Utc::now() - TimeDelta::seconds(30),
         both_arms: true,
-        canary_pods: ["c".to_owned()].into(),
-        stable_pods: ["s".to_owned()].into(),
+        pods: pods(),
         analysis: vec![resolve("golden", &spec, &BTreeMap::new()).expect("a sound template")],
     }
 }
 
-/// A counter scraped every 5 s, the newest sample this many seconds old, that rose to `events`
-/// since the gate opened.
+/// A canary pod that is as old as the gate, and a stable one that is older.
+fn pods() -> Pods {
+    let facts = |arm, age| {
+        let at = Utc::now() - TimeDelta::seconds(age);
+        let since = Some(at);
+        PodFacts {
+            created_at: since,
+            first_traffic: since,
+            ready_since: since,
+            ..PodFacts::of(arm)
+        }
+    };
+    Pods::from([("c".into(), facts(Arm::Canary, 29)), ("s".into(), facts(Arm::Stable, 900))])
+}
+
+/// The judge of a request, with windows of 5 s.
+fn judgement(request: &GateRequest) -> Judgement {
+    let policy = EvidencePolicy { episode: "20s".into(), ..EvidencePolicy::default() };
+    let clusters = vec![request.cluster.as_str().into()];
+    let judge = judge_of(&request.analysis, clusters, &policy);
+    let trial = Trial { revision: request.revision.clone(), attempt: 1 };
+    Judgement::open(trial, judge, None)
+}
+
+async fn ask(provider: Provider, request: &GateRequest, state: &mut GateState) -> Evidence {
+    evaluate(&Desk::open(provider), request, state, &judgement(request)).await
+}
+
+/// A counter scraped every 5 s, the newest sample this many seconds old, that rose by `events`
+/// in even steps since the gate opened.
 fn counter(labels: &[(&str, &str)], newest: i64, events: f64) -> String {
+    let risen = |n: i64| f64::from(i32::try_from((n - 3).max(0)).unwrap_or(0)) / 6.0;
     let samples: Vec<_> =
-        (0..10).map(|n| (newest + 45 - 5 * n, if n < 4 { 10.0 } else { 10.0 + events })).collect();
+        (0..10).map(|n| (newest + 45 - 5 * n, 10.0 + (events * risen(n)).floor())).collect();
     series(labels, &samples)
 }
 
@@ -71,7 +105,7 @@ async fn check(
     request: &GateRequest,
     state: &mut GateState,
 ) -> (Verdict, String, Duration) {
-    let evidence = evaluate(&mock.provider("5s"), request, state).await;
+    let evidence = ask(mock.provider("5s"), request, state).await;
     assert_eq!(evidence.opened_at, request.opened_at);
     let message = evidence.gate.metrics.first().expect("a metric").message.clone();
     (evidence.gate.verdict, message, evidence.next_round_in)
@@ -80,33 +114,43 @@ async fn check(
 #[tokio::test]
 async fn pods_are_compared_in_three_requests() {
     for (bad, newest, expect, message) in [
-        (0.0, 1, Verdict::Pass, "0 % of the canary's 200 events are bad"),
-        (
-            20.0,
-            1,
-            Verdict::Fail,
-            "10 % of the canary's 200 events are bad, more than 2 × stable's 0 %",
-        ),
-        (20.0, 20, Verdict::NoData, "stale"),
-        (201.0, 1, Verdict::Error, "total must count the bad ones too"),
+        (0.0, 1, Verdict::Pass, "evidence that it is good"),
+        (199.0, 1, Verdict::Fail, "most of the canary's requests fail"),
+        (260.0, 1, Verdict::Error, "total must count the bad ones too"),
     ] {
         let mock = Mock::start(TimeDelta::zero(), two_pods(bad, newest)).await;
         let mut state = GateState::default();
         let (verdict, text, wait) = check(&mock, &request(&[by_pod()]), &mut state).await;
         assert_eq!(verdict, expect, "{bad}: {text}");
         assert!(text.contains(message), "{text}");
-        // Read back to the opening, two assumed scrape intervals and the tolerated skew.
-        assert_eq!(mock.asked(), ["all[155s]", "bad[155s]", "time()"]);
-        if newest == 1 {
-            // The next scrape is 4 s away.
-            assert!(
-                wait > Duration::from_secs(3) && wait < Duration::from_millis(4_100),
-                "{wait:?}"
-            );
-        }
+        // Read back to the opening, six assumed scrape intervals and the tolerated skew. The time
+        // is asked for the round and for the samples.
+        assert_eq!(mock.asked(), ["all[395s]", "bad[395s]", "time()", "time()"]);
+        // The next scrape is 4 s away.
+        assert!(wait > Duration::from_secs(3) && wait < Duration::from_millis(4_100), "{wait:?}");
         check(&mock, &request(&[by_pod()]), &mut state).await;
-        assert_eq!(mock.asked(), ["all[45s]", "bad[45s]", "time()"], "the interval is learned");
+        let asked = mock.asked();
+        assert!(!asked.contains(&"all[395s]".to_owned()), "the interval is learned: {asked:?}");
     }
+}
+
+#[tokio::test]
+async fn windows_of_a_step_are_counted_once_and_say_where_the_evidence_stands() {
+    let mock = Mock::start(TimeDelta::zero(), two_pods(0.0, 1)).await;
+    let request = request(&[by_pod()]);
+    let (desk, judgement) = (Desk::open(mock.provider("5s")), judgement(&request));
+    let mut state = GateState::default();
+    let first = evaluate(&desk, &request, &mut state, &judgement).await;
+    let compared = first.compared.expect("a comparison");
+    // 30 s are open; the last 10 s are behind the watermark, and the first delta needs a base.
+    assert!((2..=4).contains(&compared.step.windows), "{:?}", compared.step);
+    assert!(compared.step.first_at.is_some_and(|at| at >= request.opened_at));
+    assert!(compared.standing.crossed.is_none());
+    let second = evaluate(&desk, &request, &mut state, &judgement).await;
+    let again = second.compared.expect("a comparison");
+    assert_eq!(again.step.windows, compared.step.windows, "no window counts twice");
+    let status = judgement.status().expect("a status");
+    assert_eq!((status.attempt, status.attempts), (1, 1));
 }
 
 #[tokio::test]
@@ -115,7 +159,7 @@ async fn metrics_that_ask_the_same_share_a_request() {
     let other =
         json!({"name": "slow", "compare": {"bad": "bad", "total": "all", "by": {"pod": {}}}});
     check(&mock, &request(&[by_pod(), other]), &mut GateState::default()).await;
-    assert_eq!(mock.asked().len(), 3);
+    assert_eq!(mock.asked().len(), 4, "the time twice, and both counters");
 }
 
 #[tokio::test]
@@ -123,7 +167,7 @@ async fn labels_tell_aggregated_arms_apart() {
     let mock = Mock::start(TimeDelta::zero(), |query: &str| {
         let proxy = |arm: &str, events| counter(&[("arm", arm), ("instance", "p")], 1, events);
         if query.starts_with("bad[") {
-            matrix(&[proxy("new", 20.0), proxy("other", 1e6)])
+            matrix(&[proxy("new", 190.0), proxy("other", 1e6)])
         } else {
             matrix(&[proxy("new", 200.0), proxy("old", 1000.0), proxy("other", 1e6)])
         }
@@ -136,6 +180,7 @@ async fn labels_tell_aggregated_arms_apart() {
     let mut state = GateState::default();
     let (verdict, text, _) = check(&mock, &request(&[metric("arm")]), &mut state).await;
     assert_eq!(verdict, Verdict::Fail, "{text}");
+    let mut state = GateState::default();
     let (verdict, text, _) = check(&mock, &request(&[metric("arms")]), &mut state).await;
     assert_eq!(verdict, Verdict::NoData);
     assert!(text.contains("has the label arms"), "{text}");
@@ -145,24 +190,9 @@ async fn labels_tell_aggregated_arms_apart() {
 async fn without_stable_only_events_are_counted() {
     let mock = Mock::start(TimeDelta::zero(), two_pods(200.0, 1)).await;
     let request = GateRequest { both_arms: false, ..request(&[by_pod()]) };
-    let evidence = evaluate(&mock.provider("5s"), &request, &mut GateState::default()).await;
+    let evidence = ask(mock.provider("5s"), &request, &mut GateState::default()).await;
     assert_eq!((evidence.gate.verdict, evidence.gate.samples), (Verdict::Pass, Some(200)));
-    assert_eq!(mock.asked(), ["all[155s]", "time()"]);
-}
-
-#[tokio::test]
-async fn evidence_beyond_the_lookback_has_no_births() {
-    let mock = Mock::start(TimeDelta::zero(), |query: &str| {
-        let samples: &[_] = if query.starts_with("bad[") { &[] } else { &[(6, 500.0), (1, 530.0)] };
-        matrix(&[series(&[("pod", "c")], samples)])
-    })
-    .await;
-    let mut request = request(&[by_pod()]);
-    let evidence = evaluate(&mock.provider("5s"), &request, &mut GateState::default()).await;
-    assert_eq!(evidence.gate.samples, Some(530), "a new pod counts from zero");
-    request.opened_at = Utc::now() - TimeDelta::hours(1);
-    let evidence = evaluate(&mock.provider("5s"), &request, &mut GateState::default()).await;
-    assert_eq!(evidence.gate.samples, Some(30), "an old one does not");
+    assert_eq!(mock.asked(), ["all[395s]", "time()", "time()"]);
 }
 
 #[tokio::test]
@@ -228,7 +258,7 @@ async fn a_refused_query_says_so_and_the_others_are_judged() {
                 r#"{"status":"error","errorType":"bad_data","error":"unclosed parenthesis"}"#;
             Reply::Status(422, body.to_owned())
         } else {
-            two_pods(20.0, 1)(query)
+            two_pods(199.0, 1)(query)
         }
     })
     .await;
@@ -245,7 +275,7 @@ async fn a_refused_query_says_so_and_the_others_are_judged() {
 #[tokio::test]
 async fn clocks_that_differ_are_no_data() {
     for (ahead, expect) in [(-8, Verdict::NoData), (8, Verdict::NoData), (3, Verdict::Fail)] {
-        let mock = Mock::start(TimeDelta::seconds(ahead), two_pods(20.0, 1)).await;
+        let mock = Mock::start(TimeDelta::seconds(ahead), two_pods(199.0, 1)).await;
         let mut state = GateState::default();
         let (verdict, text, _) = check(&mock, &request(&[by_pod()]), &mut state).await;
         assert_eq!(verdict, expect, "{ahead}: {text}");
@@ -261,7 +291,7 @@ async fn a_provider_that_is_gone_is_an_error_and_asked_ever_more_rarely() {
     let gone = provider(&address, "5s");
     let mut state = GateState::default();
     for wait_s in [1, 2, 4, 8, 15, 15] {
-        let evidence = evaluate(&gone, &request(&[by_pod()]), &mut state).await;
+        let evidence = ask(gone.clone(), &request(&[by_pod()]), &mut state).await;
         assert_eq!(evidence.gate.verdict, Verdict::Error);
         assert_eq!(evidence.next_round_in, Duration::from_secs(wait_s));
         let decisive = evidence.gate.decisive.expect("a reason").message;
@@ -277,7 +307,7 @@ async fn the_first_samples_of_a_step_are_waited_for() {
     })
     .await;
     for metric in [by_pod(), threshold("load", "result[0] < 0.8", "0s", 0)] {
-        for (open_for, expect) in [(3, Verdict::Watch), (13, Verdict::NoData)] {
+        for (open_for, expect) in [(3, Verdict::Watch), (16, Verdict::NoData)] {
             let opened_at = Utc::now() - TimeDelta::seconds(open_for);
             let request = GateRequest { opened_at, ..request(std::slice::from_ref(&metric)) };
             let (verdict, text, _) = check(&mock, &request, &mut GateState::default()).await;
@@ -287,10 +317,27 @@ async fn the_first_samples_of_a_step_are_waited_for() {
 }
 
 #[tokio::test]
+async fn stable_tells_when_the_canary_is_scraped_until_the_canary_does() {
+    // The ages of the canary's samples; the longest wait in ms, and the shortest.
+    for (ages, at_most, at_least) in [(vec![2], 3_100, 2_000), (Vec::new(), 1_250, 1_250)] {
+        let mock = Mock::start(TimeDelta::zero(), move |_: &str| {
+            let samples: Vec<_> = ages.iter().map(|age| (*age, 50.0)).collect();
+            let canary = series(&[("pod", "c")], &samples);
+            let stable = counter(&[("pod", "s")], 1, 1000.0);
+            matrix(&if samples.is_empty() { vec![stable] } else { vec![canary, stable] })
+        })
+        .await;
+        let (_, _, wait) = check(&mock, &request(&[by_pod()]), &mut GateState::default()).await;
+        let limits = Duration::from_millis(at_least)..=Duration::from_millis(at_most);
+        assert!(limits.contains(&wait), "{wait:?}");
+    }
+}
+
+#[tokio::test]
 async fn silence_ends_at_the_deadline() {
     let mock = Mock::start(TimeDelta::zero(), |_: &str| Reply::Silence).await;
-    let provider = mock.provider("150ms");
-    let evidence = evaluate(&provider, &request(&[by_pod()]), &mut GateState::default()).await;
+    let request = request(&[by_pod()]);
+    let evidence = ask(mock.provider("150ms"), &request, &mut GateState::default()).await;
     assert_eq!(evidence.gate.verdict, Verdict::Error);
     let decisive = evidence.gate.decisive.expect("a reason").message;
     assert!(decisive.contains("did not answer in 150 ms"), "{decisive}");
@@ -300,7 +347,7 @@ async fn silence_ends_at_the_deadline() {
 async fn a_gate_without_metrics_asks_only_the_time() {
     let mock = Mock::start(TimeDelta::zero(), |_: &str| Reply::Silence).await;
     let request = GateRequest { analysis: vec![], ..request(&[]) };
-    let evidence = evaluate(&mock.provider("5s"), &request, &mut GateState::default()).await;
+    let evidence = ask(mock.provider("5s"), &request, &mut GateState::default()).await;
     assert_eq!(evidence.gate.verdict, Verdict::Pass);
     assert_eq!(mock.asked(), ["time()"]);
 }

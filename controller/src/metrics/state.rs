@@ -1,15 +1,17 @@
 //! What a gate asks, what it gets, and what is kept from one round to the next.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use lockflight_analysis::{GateVerdict, MetricVerdict};
+use lockflight_analysis::{
+    GateVerdict, MetricVerdict,
+    judge::{Arm, MetricName, Standing},
+    reading::{Cursor, Pods},
+};
 use tokio::time::Instant;
 
 use super::template::ResolvedTemplate;
+use crate::judgement::StepCount;
 
 /// What a gate asks in one round.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,12 +24,17 @@ pub struct GateRequest {
     pub opened_at: DateTime<Utc>,
     /// Whether both revisions carry traffic. Without stable's, comparisons only count events.
     pub both_arms: bool,
-    /// Pods of the revision on trial, those that have died included: their errors count.
-    pub canary_pods: BTreeSet<String>,
-    /// Pods of the stable revision.
-    pub stable_pods: BTreeSet<String>,
+    /// Pods of both revisions, those that have died included: their errors count.
+    pub pods: Pods,
     /// The templates that gate the rollout.
     pub analysis: Vec<ResolvedTemplate>,
+}
+
+impl GateRequest {
+    /// Names of the pods of one revision.
+    pub(super) fn pods_of(&self, arm: Arm) -> impl Iterator<Item = &str> {
+        self.pods.iter().filter(move |(_, facts)| facts.arm == arm).map(|(name, _)| &**name)
+    }
 }
 
 /// The evidence of one round.
@@ -35,6 +42,10 @@ pub struct GateRequest {
 pub struct Evidence {
     /// What follows from it.
     pub gate: GateVerdict,
+    /// What the comparison metrics have shown; none where nothing is compared.
+    pub compared: Option<Compared>,
+    /// Whether a failure is the whole fleet's.
+    pub fleet: bool,
     /// The request's own `opened_at`: evidence of another opening is not this gate's.
     pub opened_at: DateTime<Utc>,
     /// The provider's time of the judgement; the hub's when the provider gave none, and then no
@@ -44,18 +55,40 @@ pub struct Evidence {
     pub next_round_in: Duration,
 }
 
-/// What a gate keeps from one round to the next. It may be lost at any time: a gate that starts
-/// over only takes longer.
-#[derive(Debug, Clone, Default)]
+/// What the comparison metrics have shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    /// Over the whole rollout.
+    pub standing: Standing,
+    /// In this step, here.
+    pub step: StepCount,
+}
+
+/// What is kept of a member from one round to the next, over the steps of an attempt. It may be
+/// lost at any time: a gate that starts over only takes longer.
+#[derive(Debug, Default)]
 pub struct GateState {
     /// The gate that the thresholds below belong to.
     gate: Option<(String, DateTime<Utc>)>,
-    /// Thresholds by template and metric.
-    pub(super) thresholds: BTreeMap<(String, String), ThresholdState>,
-    /// Time between the scrapes of the canary's counters, once seen.
-    pub(super) scrape_interval: Option<TimeDelta>,
+    /// Thresholds by metric.
+    pub(super) thresholds: BTreeMap<MetricName, ThresholdState>,
+    /// Readers of comparison metrics.
+    pub(super) readers: BTreeMap<MetricName, Reader>,
     /// Rounds in a row in which the provider could not be used at all.
     pub(super) silent_rounds: u32,
+}
+
+/// How far a comparison metric has been read.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    /// What was consumed.
+    pub(super) cursor: Cursor,
+    /// Times of the newest samples of the canary's sources.
+    pub(super) newest: Vec<DateTime<Utc>>,
+    /// Time between scrapes, until the cursor knows better.
+    pub(super) interval: Option<TimeDelta>,
+    /// Windows and events of this step.
+    pub(super) step: StepCount,
 }
 
 /// A threshold's last evaluation.
@@ -70,12 +103,22 @@ pub(super) struct ThresholdState {
 }
 
 impl GateState {
-    /// Forgets the failures of another gate: those of the last step are not this step's.
+    /// Forgets what belongs to another gate: the failures and windows of the last step are not
+    /// this step's. What has been read stays read.
     pub(super) fn turn_to(&mut self, request: &GateRequest) {
         let gate = (request.revision.clone(), request.opened_at);
         if self.gate.as_ref() != Some(&gate) {
             self.thresholds.clear();
+            for reader in self.readers.values_mut() {
+                reader.step = StepCount::default();
+            }
             self.gate = Some(gate);
         }
+    }
+
+    /// Time between scrapes, once any metric has seen it.
+    pub(super) fn scrape_interval(&self) -> Option<TimeDelta> {
+        let of = |reader: &Reader| reader.cursor.scrape_interval().or(reader.interval);
+        self.readers.values().find_map(of)
     }
 }

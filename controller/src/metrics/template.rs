@@ -2,12 +2,19 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use chrono::TimeDelta;
 use lockflight_analysis::{
-    ComparisonRule, Condition, ConditionError, Piece, longest_range, pieces,
+    Condition, ConditionError, Piece,
+    judge::{Margin, Margins},
+    longest_range, pieces,
+    reading::{self, Split},
 };
-use lockflight_crds::{AnalysisTemplateSpec, Arms, Comparison, InvalidQuantity, Metric, Threshold};
+use lockflight_crds::{AnalysisTemplateSpec, Arms, InvalidQuantity, Metric, Severity, Threshold};
 
 use super::query::{Query, fill_plain, is_builtin};
+
+/// Bounds at which a histogram is compared: above stable's p50, p90 and p99.
+const EDGES_MAX: usize = 3;
 
 /// A template with its arguments filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +29,7 @@ impl ResolvedTemplate {
     /// Whether any metric compares the canary with the stable revision, and so counts events.
     #[must_use]
     pub fn compares(&self) -> bool {
-        self.metrics.iter().any(|metric| matches!(metric.judge, Judge::Compare { .. }))
+        self.metrics.iter().any(|metric| metric.comparison().is_some())
     }
 }
 
@@ -31,23 +38,27 @@ impl ResolvedTemplate {
 pub struct ResolvedMetric {
     /// Name of the metric.
     pub name: String,
+    /// How much its evidence weighs.
+    pub severity: Severity,
     pub(super) judge: Judge,
+}
+
+impl ResolvedMetric {
+    /// How it compares the two revisions, if it does.
+    #[must_use]
+    pub fn comparison(&self) -> Option<&Comparison> {
+        match &self.judge {
+            Judge::Compare(comparison) => Some(comparison),
+            Judge::Threshold { .. } => None,
+        }
+    }
 }
 
 /// How a metric is judged.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Judge {
     /// Against the stable revision.
-    Compare {
-        /// Selector of the counters of bad events.
-        bad: Query,
-        /// Selector of the counters of all events.
-        total: Query,
-        /// How the arms are told apart.
-        by: By,
-        /// When the canary is too bad.
-        rule: ComparisonRule,
-    },
+    Compare(Comparison),
     /// Against a condition.
     Threshold {
         /// What is asked.
@@ -63,20 +74,31 @@ pub(super) enum Judge {
     },
 }
 
-/// How series are told apart.
+/// A comparison with the stable revision.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum By {
-    /// By the pod that this label names.
-    Pod(String),
-    /// By the value of a label.
-    Label {
-        /// Name of the label.
-        name: String,
-        /// Its value for the stable arm.
-        stable: String,
-        /// Its value for the canary.
-        canary: String,
+pub struct Comparison {
+    /// What is compared.
+    pub(super) source: Source,
+    /// How the series are read.
+    pub(super) reading: reading::Settings,
+    /// How much worse is worse.
+    pub margins: Margins,
+    /// Streams of the judge: one for counters, up to three for a histogram.
+    pub streams: usize,
+}
+
+/// What a comparison counts.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Source {
+    /// Bad events among all.
+    Counters {
+        /// Selector of the counters of bad events.
+        bad: Query,
+        /// Selector of the counters of all events.
+        total: Query,
     },
+    /// Slow events among all: selector of a histogram, without the suffix of its counters.
+    Histogram(Query),
 }
 
 /// Why a template cannot be used. Each message names the field.
@@ -135,11 +157,15 @@ pub enum TemplateError {
         /// Why.
         source: ConditionError,
     },
+    /// A time is none.
+    #[error("{field}: must be a duration, for example 90s")]
+    WarmUp {
+        /// The field.
+        field: String,
+    },
     /// A number is none, or out of range.
-    #[error(
-        "{field}: maxRatio must be a number from 1, toleratedShare one from 0 to 1, minSamples at least 1"
-    )]
-    Rule {
+    #[error("{field}: ratio must be a number from 1, difference one from 0 to 1")]
+    Margin {
         /// The field.
         field: String,
     },
@@ -206,27 +232,57 @@ fn parse_metric(
             return Err(TemplateError::Choice { field, choice: "compare and threshold" });
         }
     };
-    Ok(ResolvedMetric { name: metric.name.clone(), judge })
+    Ok(ResolvedMetric { name: metric.name.clone(), severity: metric.severity, judge })
 }
 
 fn parse_comparison(
     field: &str,
-    comparison: &Comparison,
+    comparison: &lockflight_crds::Comparison,
     args: &BTreeMap<String, String>,
 ) -> Result<Judge, TemplateError> {
-    let Comparison { bad, total, by, max_ratio, tolerated_share, min_samples } = comparison;
-    let rule = max_ratio
-        .parse()
-        .ok()
-        .zip(tolerated_share.parse().ok())
-        .and_then(|(ratio, share)| ComparisonRule::new(ratio, share, u64::from(*min_samples)))
-        .ok_or_else(|| TemplateError::Rule { field: field.to_owned() })?;
-    Ok(Judge::Compare {
-        bad: selector(&format!("{field}.bad"), bad, args)?,
-        total: selector(&format!("{field}.total"), total, args)?,
-        by: parse_arms(&format!("{field}.by"), by, args)?,
-        rule,
-    })
+    let lockflight_crds::Comparison { bad, total, histogram, by, tolerate, rule_out, warm_up } =
+        comparison;
+    let source = match (bad, total, histogram) {
+        (Some(bad), Some(total), None) => Source::Counters {
+            bad: selector(&format!("{field}.bad"), bad, args)?,
+            total: selector(&format!("{field}.total"), total, args)?,
+        },
+        (None, None, Some(histogram)) => {
+            Source::Histogram(selector(&format!("{field}.histogram"), histogram, args)?)
+        }
+        _ => {
+            let choice = "bad with total, and histogram";
+            return Err(TemplateError::Choice { field: field.to_owned(), choice });
+        }
+    };
+    let warm_up = warm_up.to_std().ok().and_then(|span| TimeDelta::from_std(span).ok());
+    let reading = reading::Settings {
+        split: parse_arms(&format!("{field}.by"), by, args)?,
+        warm_up: warm_up
+            .ok_or_else(|| TemplateError::WarmUp { field: format!("{field}.warmUp") })?,
+        ..reading::Settings::by_pod("pod")
+    };
+    Ok(Judge::Compare(Comparison {
+        streams: match source {
+            Source::Counters { .. } => 1,
+            Source::Histogram(_) => EDGES_MAX,
+        },
+        source,
+        reading,
+        margins: Margins {
+            tolerate: parse_margin(&format!("{field}.tolerate"), tolerate)?,
+            rule_out: parse_margin(&format!("{field}.ruleOut"), rule_out)?,
+        },
+    }))
+}
+
+fn parse_margin(field: &str, margin: &lockflight_crds::Margin) -> Result<Margin, TemplateError> {
+    let ratio = margin.ratio.parse::<f64>().ok().filter(|r| r.is_finite() && *r >= 1.0);
+    let difference = margin.difference.parse::<f64>().ok().filter(|d| (0.0..=1.0).contains(d));
+    match (ratio, difference) {
+        (Some(ratio), Some(difference)) => Ok(Margin { ratio, difference }),
+        _ => Err(TemplateError::Margin { field: field.to_owned() }),
+    }
 }
 
 /// A selector, to which the hub appends a range.
@@ -249,10 +305,10 @@ fn parse_arms(
     field: &str,
     arms: &Arms,
     args: &BTreeMap<String, String>,
-) -> Result<By, TemplateError> {
+) -> Result<Split, TemplateError> {
     match (&arms.pod, &arms.label) {
-        (Some(pod), None) => Ok(By::Pod(pod.label.clone())),
-        (None, Some(label)) => Ok(By::Label {
+        (Some(pod), None) => Ok(Split::Pod { label: pod.label.clone() }),
+        (None, Some(label)) => Ok(Split::Label {
             name: label.name.clone(),
             stable: fill_plain(&format!("{field}.label.stable"), &label.stable, args)?,
             canary: fill_plain(&format!("{field}.label.canary"), &label.canary, args)?,

@@ -1,6 +1,7 @@
 //! One look at everything that a pass decides upon. Reads caches; no network.
 
 mod facts;
+mod pods;
 mod route;
 
 use std::{
@@ -14,6 +15,7 @@ use lockflight_crds::{Rollout, names};
 use lockflight_planner::{Commands, Evidence, MemberId, Observed, Policy, Snapshot};
 
 pub use facts::Captured;
+pub use pods::facts as pod_facts;
 pub(crate) use route::our_rules;
 
 use crate::{

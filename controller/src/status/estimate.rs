@@ -40,7 +40,7 @@ fn written(span: TimeDelta) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lockflight_planner::{MemberId, PlannedStep, PlannedWave, WaveJournal, WavePhase};
+    use lockflight_planner::{MemberId, Pacing, PlannedStep, PlannedWave, WaveJournal, WavePhase};
 
     use super::*;
 
@@ -71,6 +71,12 @@ mod tests {
             // 61 + 30 minutes, then two rounds: 61 + 2 minutes.
             waves: vec![wave(&["a"], 1, 30), wave(&["b", "c", "d"], 2, 0)],
             gated: false,
+            pacing: Pacing {
+                dwell_min: TimeDelta::zero(),
+                dwell_max: TimeDelta::zero(),
+                decision_deadline: TimeDelta::zero(),
+                missed: 0.05,
+            },
         };
         assert_eq!(estimate(&plan), "at least 2h34m, 4 approvals");
         assert_eq!(written(TimeDelta::zero()), "0s");

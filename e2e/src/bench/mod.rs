@@ -1,7 +1,8 @@
 //! Figures of the hub on a real fleet, beside those of the incumbents.
 //!
-//! Each is measured from outside: API servers' audit logs, watches and Prometheus itself, all on
-//! one machine and so on one clock. What the hub says about itself is used nowhere.
+//! They are measured from outside: API servers' audit logs, watches and Prometheus itself, all on
+//! one machine and so on one clock. Only when a promotion or a rollback was *over* is taken from
+//! the Rollout's status.
 
 mod first_weight;
 mod ground;
@@ -19,6 +20,8 @@ mod wide;
 
 use std::path::PathBuf;
 use std::time::Instant;
+
+use anyhow::Context as _;
 
 use ground::{Ground, MEMBER};
 use row::Findings;
@@ -72,6 +75,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     anyhow::ensure!(!wide || figures.len() == 1, "figure f has a fleet of its own: --only f");
     let members = bench.members.unwrap_or(if wide { 12 } else { 3 });
 
+    let free_before = memory_available()?;
     let begun = Instant::now();
     let ground = Ground::start(&bench.hub, members, bench.keep).await?;
     let started_in = begun.elapsed();
@@ -85,7 +89,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
             Figure::C => steps::measure(&ground, bench.runs).await,
             Figure::D => restart::measure(&ground, bench.runs).await,
             Figure::E => idle::measure(&ground, bench.runs).await,
-            Figure::F => wide::measure(&ground, started_in).await,
+            Figure::F => wide::measure(&ground, started_in, free_before).await,
         };
         let mut measured = match measured {
             Ok(measured) => measured,
@@ -104,6 +108,15 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
         println!("- logs and state: {}", ground.fleet.dir().display());
     }
     ground.stop().await
+}
+
+/// Memory of the machine that is not in use, in bytes.
+fn memory_available() -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB"));
+    let kibibytes = kibibytes.context("no MemAvailable in /proc/meminfo")?;
+    Ok(kibibytes.trim().parse::<u64>()? * 1024)
 }
 
 /// Of the last minute.

@@ -134,7 +134,7 @@ fn template() -> serde_json::Value {
                 "bad": selector(",code=~\"5..\""),
                 "total": selector(""),
                 "by": { "pod": {} },
-                "minSamples": MIN_SAMPLES,
+                "warmUp": "0s",
             },
         }]},
     })

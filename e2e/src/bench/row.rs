@@ -2,6 +2,9 @@
 
 use super::spread::{Spread, number};
 
+/// Rows of more values are shown by their spread alone.
+const SHOWN_MAX: usize = 100;
+
 /// What a figure may be at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
@@ -116,7 +119,7 @@ impl Findings {
             println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
         }
         println!("\nevery value, in the order of the runs:");
-        for row in &self.rows {
+        for row in self.rows.iter().filter(|row| row.spread.len() <= SHOWN_MAX) {
             println!("  {}: {}", row.name, row.spread);
         }
         println!();

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use chrono::Utc;
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::ground::Ground;
 use super::idle::mebibytes;
 use super::row::{Findings, Row};
-use super::{incumbents, requests};
+use super::{incumbents, memory_available, requests};
 use crate::hub_process::HubProcess;
 use crate::service::{DemoService, Release, Settings};
 
@@ -18,7 +19,12 @@ const RPS: u32 = 20;
 const DEADLINE: Duration = Duration::from_mins(5);
 const LOOK: Duration = Duration::from_millis(200);
 
-pub(super) async fn measure(ground: &Ground, started_in: Duration) -> anyhow::Result<Findings> {
+/// `free_before`: what the machine had to spare before the fleet was started, in bytes.
+pub(super) async fn measure(
+    ground: &Ground,
+    started_in: Duration,
+    free_before: u64,
+) -> anyhow::Result<Findings> {
     let members = ground.fleet.members.len();
     let settings = Settings::default().waves(json!([
         {
@@ -31,6 +37,7 @@ pub(super) async fn measure(ground: &Ground, started_in: Duration) -> anyhow::Re
     let service = DemoService::create(&ground.fleet, "bench-wide", "shop", settings).await?;
     service.establish(&Release::new("v1"), DEADLINE).await?;
     let load = service.load(RPS)?;
+    let from = Utc::now();
 
     let mut peak = Row::new("    RSS of the hub meanwhile, MiB (each 0.2 s)", incumbents::MEMORY);
     let (stop, stopped) = oneshot::channel();
@@ -53,23 +60,19 @@ pub(super) async fn measure(ground: &Ground, started_in: Duration) -> anyhow::Re
         row.spread.push(value.as_secs_f64());
         row
     };
-    let memory = std::fs::read_to_string("/proc/meminfo")?;
-    let free = memory.lines().find(|line| line.starts_with("MemAvailable")).unwrap_or_default();
-    let asked = requests::of_hub(
-        ground.fleet.clusters(),
-        chrono::Utc::now() - chrono::TimeDelta::from_std(through + back)?,
-        chrono::Utc::now(),
-    )?;
+    let taken = free_before.saturating_sub(memory_available()?);
+    let asked = requests::of_hub(ground.fleet.clusters(), from, Utc::now())?;
     let note = format!(
         "(f): {members} members, two replicas each, three gated steps with bakes of 1 s, wave 1 of \
          one and wave 2 of all others at once; then a release that is bad in the last member alone \
          and goes back everywhere, the first wave included. {} requests, {} lost or failed at a \
-         gateway. {} writes and {} reads of the hub. The fleet was up after {:.1} s; {free}",
+         gateway. {} writes and {} reads of the hub. The fleet was up after {:.1} s and takes {:.0} MiB of the machine",
         report.sent(),
         report.failed(),
         asked.writes,
         asked.reads,
         started_in.as_secs_f64(),
+        mebibytes(taken),
     );
     anyhow::ensure!(report.failed() == 0, "requests were lost: {report}");
     Ok(Findings {

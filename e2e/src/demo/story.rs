@@ -101,7 +101,6 @@ fn settings() -> Settings {
     let step = |weight: u8, time: &str, samples: u32| json!({ "weight": weight, "bake": { "time": time, "samples": samples } });
     Settings {
         steps: json!([step(20, "5s", 50), step(50, "3s", 100), step(100, "2s", 100)]),
-        min_samples: 50,
         ..Settings::default()
     }
 }

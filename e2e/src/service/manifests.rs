@@ -41,7 +41,7 @@ pub(super) fn route(namespace: &str, name: &str) -> Value {
 }
 
 /// The gates.
-pub(super) fn template(namespace: &str, min_samples: u32) -> Value {
+pub(super) fn template(namespace: &str) -> Value {
     let counter = |code: &str| format!("http_requests_total{{namespace=\"{namespace}\"{code}}}");
     let mean = |what: &str| {
         format!(
@@ -59,7 +59,10 @@ pub(super) fn template(namespace: &str, min_samples: u32) -> Value {
                     "bad": counter(",code=~\"5..\""),
                     "total": counter(""),
                     "by": { "pod": {} },
-                    "minSamples": min_samples,
+                    // Fewer requests decide than in production: they are few here.
+                    "tolerate": { "ratio": "1.25", "difference": "0.01" },
+                    "ruleOut": { "ratio": "2", "difference": "0.05" },
+                    "warmUp": "0s",
                 },
             },
             {
@@ -96,6 +99,7 @@ pub(super) fn rollout(
             }},
             "traffic": { "gatewayAPI": { "routes": [{ "name": name }] } },
             "analysis": settings.analysis,
+            "evidence": settings.evidence,
             "failurePolicy": settings.failure_policy,
         },
     })

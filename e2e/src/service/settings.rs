@@ -79,8 +79,8 @@ pub struct Settings {
     pub analysis: Value,
     /// `spec.failurePolicy`.
     pub failure_policy: Value,
-    /// Canary requests that the comparison of [`super::TEMPLATE`] needs for a verdict.
-    pub min_samples: u32,
+    /// `spec.evidence`: time is compressed, as the scrapes are.
+    pub evidence: Value,
 }
 
 impl Default for Settings {
@@ -107,7 +107,7 @@ impl Default for Settings {
             scale_down_delay: "5s".to_owned(),
             analysis: json!([{ "template": super::TEMPLATE }]),
             failure_policy: json!({ "progressDeadline": "30s" }),
-            min_samples: 10,
+            evidence: json!({ "episode": "4s", "minDwell": "0s", "maxDwell": "2s" }),
         }
     }
 }

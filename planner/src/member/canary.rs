@@ -2,6 +2,8 @@
 //!
 //! Per step: pods ready → endpoints → weight → accepted by the router → evidence → next.
 
+use chrono::TimeDelta;
+
 use crate::{
     draft::Draft,
     ids::{MemberId, Revision},
@@ -11,7 +13,11 @@ use crate::{
     token::{ApprovalGate, token},
 };
 
-use super::{Movement, ensure_capacity, pods_for, route, serve::settled};
+use super::{Movement, Requirement, ensure_capacity, pods_for, route, serve::settled};
+
+/// How long fewer than half of a canary's pods may be ready while it carries traffic: longer than
+/// a restart or an eviction takes, far shorter than the progress deadline.
+const CANARY_LOST_MAX: TimeDelta = TimeDelta::seconds(20);
 
 /// Advances a canary as far as this snapshot allows. `first` says whether the member opens its
 /// wave, which has the longer bakes.
@@ -73,6 +79,9 @@ fn take(
     }
     if !prepare(draft, member, facts, target, step.weight) {
         note_lost_capacity(draft, member);
+        if asked_for {
+            watch_lost_canary(draft, member, facts.ready(target), step.weight);
+        }
         super::watch_deadline(draft, member);
         return false;
     }
@@ -186,8 +195,13 @@ fn pass(
 ) -> bool {
     let Some(journal) = draft.member(member).cloned() else { return false };
     let Some(since) = journal.acknowledged_at else { return false };
-    let bake = if first { step.bake_first } else { step.bake };
-    if !super::judge(draft, member, since, bake, step.samples) {
+    let required = Requirement {
+        since,
+        bake: if first { step.bake_first } else { step.bake },
+        samples: step.samples,
+        step: Some(number),
+    };
+    if !super::judge(draft, member, &required) {
         return false;
     }
     if step.approval == Approval::After && journal.approved_step != Some(number) {
@@ -216,6 +230,26 @@ fn await_approval(draft: &mut Draft<'_>, member: &MemberId, number: usize, what:
 fn note_ready(draft: &mut Draft<'_>, member: &MemberId, facts: &Facts, target: &Revision) {
     let ready = facts.ready(target);
     draft.edit(member, |journal| journal.ready_pods = ready);
+}
+
+/// Fails a member whose canary has lost most of its pods while traffic flows to it. Pods that
+/// crash give no samples, so no metric could tell.
+fn watch_lost_canary(draft: &mut Draft<'_>, member: &MemberId, ready: u32, weight: u8) {
+    let Some(policy) = &draft.snapshot.policy else { return };
+    let needed = super::pods_for(weight, policy.replicas);
+    let Some(since) = draft.member(member).map(|journal| journal.since) else { return };
+    if ready.saturating_mul(2) >= needed {
+        return;
+    }
+    if draft.now() < since + CANARY_LOST_MAX {
+        draft.wake(since + CANARY_LOST_MAX);
+        return;
+    }
+    let seconds = CANARY_LOST_MAX.num_seconds();
+    let message = format!(
+        "{ready} of {needed} canary pods are ready, for {seconds} s, under {weight} % of the traffic"
+    );
+    crate::abort::fail(draft, member, "CanaryNotReady", &message, None);
 }
 
 /// The deadline of a wait for pods that had been there counts from their loss.

@@ -11,7 +11,7 @@ use crate::{
     snapshot::{Facts, Role},
 };
 
-use super::{Movement, ensure_capacity, route};
+use super::{Movement, Requirement, ensure_capacity, route};
 
 /// Advances a first deployment as far as this snapshot allows.
 pub(crate) fn advance(draft: &mut Draft<'_>, member: &MemberId, facts: &Facts, movement: Movement) {
@@ -52,7 +52,8 @@ pub(crate) fn advance(draft: &mut Draft<'_>, member: &MemberId, facts: &Facts, m
     let Some(since) = draft.member(member).and_then(|journal| journal.acknowledged_at) else {
         return;
     };
-    if !super::judge(draft, member, since, TimeDelta::zero(), 0) {
+    let required = Requirement { since, bake: TimeDelta::zero(), samples: 0, step: None };
+    if !super::judge(draft, member, &required) {
         return;
     }
     let steps = draft.next.plan.as_ref().map_or(1, |plan| plan.steps.len());

@@ -6,10 +6,13 @@ use crate::{
     EVIDENCE_AGE_MAX, SETTLE,
     draft::Draft,
     ids::MemberId,
-    journal::{MemberPhase, VerdictRecord, WavePhase},
-    plan::{Gate, WaitReason},
+    journal::{EvidenceRecord, MemberPhase, VerdictRecord, WavePhase},
+    plan::{Gate, NoticeReason, WaitReason, Waiting},
     snapshot::{Evidence, Verdict},
+    token::{ApprovalGate, token},
 };
+
+use super::pace;
 
 /// The gate that is open in a member now, if its attempt is gated.
 pub(crate) fn open_gate(draft: &Draft<'_>, member: &MemberId) -> Option<Gate> {
@@ -45,29 +48,48 @@ pub(crate) fn open_gate(draft: &Draft<'_>, member: &MemberId) -> Option<Gate> {
     }
 }
 
-/// Whether a member has shown what it must since `since`: time, samples and a fresh Pass. Asks
+/// What a member has to show before it goes on.
+pub(crate) struct Requirement {
+    /// Since when.
+    pub(crate) since: DateTime<Utc>,
+    /// For so long.
+    pub(crate) bake: TimeDelta,
+    /// Canary events that every comparison must have seen.
+    pub(crate) samples: u64,
+    /// The step, from 1, in whose approval a person may overrule undecided evidence.
+    pub(crate) step: Option<usize>,
+}
+
+/// Why a member may not go on.
+pub(crate) struct Missing {
+    pub(crate) reason: WaitReason,
+    pub(crate) message: String,
+    /// The step, from 1, that a person may let pass all the same.
+    pub(crate) step: Option<usize>,
+}
+
+impl Missing {
+    pub(crate) fn of(reason: WaitReason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), step: None }
+    }
+}
+
+/// Whether a member has shown what it must: time, samples, a fresh Pass and enough evidence. Asks
 /// for the evidence and says what is missing.
-pub(crate) fn judge(
-    draft: &mut Draft<'_>,
-    member: &MemberId,
-    since: DateTime<Utc>,
-    bake: TimeDelta,
-    samples: u64,
-) -> bool {
-    let baked_at = since + bake;
+pub(crate) fn judge(draft: &mut Draft<'_>, member: &MemberId, required: &Requirement) -> bool {
+    let baked_at = required.since + required.bake;
     let gate = open_gate(draft, member);
-    let missing = gate.as_ref().and_then(|gate| missing_evidence(draft, gate, samples));
+    let missing = gate.as_ref().and_then(|gate| missing_evidence(draft, gate, required));
     if let Some(gate) = gate {
         draft.open(gate);
     }
     // Missing data outranks the clock: it is the reason that somebody may have to act on.
-    if let Some((reason, message)) = missing {
-        if reason == WaitReason::NoData
-            || reason == WaitReason::AnalysisError
+    if let Some(missing) = missing {
+        if matches!(missing.reason, WaitReason::NoData | WaitReason::AnalysisError)
             || draft.now() >= baked_at
         {
-            draft.wait(member, reason, format!("{member}: {message}"));
             draft.wake(baked_at);
+            wait_for(draft, member, &missing);
             return false;
         }
     } else if draft.now() >= baked_at {
@@ -78,11 +100,7 @@ pub(crate) fn judge(
     false
 }
 
-fn missing_evidence(
-    draft: &mut Draft<'_>,
-    gate: &Gate,
-    samples: u64,
-) -> Option<(WaitReason, String)> {
+fn missing_evidence(draft: &mut Draft<'_>, gate: &Gate, required: &Requirement) -> Option<Missing> {
     let now = draft.now();
     let evidence: Option<&Evidence> =
         draft.snapshot.evidence.get(&gate.member).filter(|evidence| {
@@ -92,8 +110,7 @@ fn missing_evidence(
                 && now - evidence.judged_at <= EVIDENCE_AGE_MAX
         });
     let Some(evidence) = evidence else {
-        let message = "no measurement since the step began".to_owned();
-        return Some((WaitReason::Analyzing, message));
+        return Some(Missing::of(WaitReason::Analyzing, "no measurement since the step began"));
     };
     record(draft, &gate.member, evidence);
     // The sentence of the moment at which the verdict changed: one that counts up would make
@@ -103,29 +120,74 @@ fn missing_evidence(
         .and_then(|journal| journal.verdict.as_ref())
         .map_or_else(String::new, |verdict| verdict.message.clone());
     match evidence.verdict {
-        Verdict::Pass => match evidence.samples {
-            Some(seen) if seen < samples => Some((
+        Verdict::Pass => match (evidence.samples, &evidence.standing) {
+            (Some(seen), _) if seen < required.samples => Some(Missing::of(
                 WaitReason::CollectingSamples,
-                format!("needs {samples} requests as evidence"),
+                format!("needs {} requests as evidence", required.samples),
             )),
-            Some(_) | None => None,
+            (_, Some(standing)) => {
+                pace::missing(draft, gate, standing, evidence, required, &message)
+            }
+            (_, None) => None,
         },
-        Verdict::Watch | Verdict::Fail => Some((WaitReason::Analyzing, message)),
-        Verdict::NoData => Some((WaitReason::NoData, message)),
-        Verdict::Error => Some((WaitReason::AnalysisError, message)),
+        Verdict::Watch | Verdict::Fail => Some(Missing::of(WaitReason::Analyzing, message)),
+        Verdict::NoData => Some(Missing::of(WaitReason::NoData, message)),
+        Verdict::Error => Some(Missing::of(WaitReason::AnalysisError, message)),
     }
 }
 
-/// Keeps the verdict as it was when it last changed: a status that ticked would be written for
-/// nothing.
+/// Waits, with the token that overrules undecided evidence where a person may.
+fn wait_for(draft: &mut Draft<'_>, member: &MemberId, missing: &Missing) {
+    let message = format!("{member}: {}", missing.message);
+    let attempt = draft.next.attempt.as_ref().map_or(0, |attempt| attempt.number);
+    let token = missing
+        .step
+        .map(|step| token(&draft.snapshot.uid, attempt, ApprovalGate::Step(member, step)));
+    if let Some(token) = &token
+        && !draft.snapshot.shown_tokens.contains(token)
+    {
+        draft.tell(NoticeReason::Undecided, format!("{message}; token {token} lets it pass"));
+    }
+    draft.wait_for(Waiting {
+        member: Some(member.clone()),
+        reason: missing.reason,
+        message,
+        until: None,
+        token,
+    });
+}
+
+/// Keeps the verdict as it was when it last changed, or when its evidence had last moved by a
+/// whole nat.
 fn record(draft: &mut Draft<'_>, member: &MemberId, evidence: &Evidence) {
+    let shown = evidence.standing.as_ref().map(|standing| EvidenceRecord {
+        against_centinats: centinats(standing.against_ln),
+        in_favour_centinats: centinats(standing.in_favour_ln),
+    });
     draft.edit(member, |journal| {
-        let same = journal.verdict.as_ref().is_some_and(|old| old.verdict == evidence.verdict);
+        let same = journal.verdict.as_ref().is_some_and(|old| {
+            old.verdict == evidence.verdict && near(old.evidence.as_ref(), shown.as_ref())
+        });
         if !same {
             journal.verdict = Some(VerdictRecord {
                 verdict: evidence.verdict,
                 message: evidence.message.clone(),
+                evidence: shown,
             });
         }
     });
+}
+
+/// Hundredths of a nat that evidence has to move before it is written again.
+const RENEWED_AFTER_CENTINATS: u32 = 100;
+
+fn near(old: Option<&EvidenceRecord>, new: Option<&EvidenceRecord>) -> bool {
+    let (Some(old), Some(new)) = (old, new) else { return old.is_none() == new.is_none() };
+    old.against_centinats.abs_diff(new.against_centinats) < RENEWED_AFTER_CENTINATS
+        && old.in_favour_centinats.abs_diff(new.in_favour_centinats) < RENEWED_AFTER_CENTINATS
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "as saturates, and evidence is far smaller")]
+fn centinats(ln: f64) -> i32 {
+    (ln * 100.0).round() as i32
 }

@@ -4,13 +4,14 @@
 mod canary;
 mod deploy;
 mod gate;
+mod pace;
 mod promote;
 mod route;
 pub(crate) mod serve;
 
 pub(crate) use canary::advance as advance_canary;
 pub(crate) use deploy::advance as advance_deployment;
-pub(crate) use gate::{judge, open_gate};
+pub(crate) use gate::{Requirement, judge, open_gate};
 pub(crate) use promote::advance as advance_promotion;
 
 use crate::{

@@ -60,6 +60,7 @@ pub(super) fn contested(draft: &mut Draft<'_>, member: &MemberId, facts: &Facts)
                 journal.verdict = Some(crate::VerdictRecord {
                     verdict: crate::Verdict::NoData,
                     message: message.clone(),
+                    evidence: None,
                 });
             });
             draft.tell(NoticeReason::TrafficConflict, message.clone());

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use lockflight_planner::{
     Action, Approval, AttemptPhase, Commands, Decisive, DeploymentFacts, Evidence, Facts, Gate,
-    HubAction, Journal, MemberId, MemberPhase, Observed, Plan, PlannedStep, PlannedWave, Policy,
-    Revision, RollbackScope, RouteFacts, RouteState, ServiceFacts, Snapshot, UnreachableBudget,
-    Verdict, check, plan,
+    HubAction, Journal, MemberId, MemberPhase, Observed, Pacing, Plan, PlannedStep, PlannedWave,
+    Policy, Revision, RollbackScope, RouteFacts, RouteState, ServiceFacts, Snapshot, Standing,
+    UnreachableBudget, Verdict, check, plan,
 };
 
 pub(crate) use member::{Member, Service};
@@ -52,6 +52,17 @@ pub(crate) fn member(name: &str) -> MemberId {
     MemberId(name.to_owned())
 }
 
+/// What the gates say, apart from which revisions are bad where.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Says {
+    /// What comparison metrics show in every gate with two arms.
+    pub(crate) standing: Option<Standing>,
+    /// The verdict of every gate, where that is not a matter of good and bad.
+    pub(crate) verdict: Option<Verdict>,
+    /// Whether a failure is the fleet's.
+    pub(crate) together: bool,
+}
+
 /// The fleet and the hub's memory of it.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
@@ -67,6 +78,8 @@ pub(crate) struct World {
     pub(crate) last: Option<Plan>,
     pub(crate) notices: Vec<String>,
     unreachable_since: BTreeMap<MemberId, DateTime<Utc>>,
+    /// What the gates say.
+    pub(crate) says: Says,
     /// (member, action, versions it was planned on), sent but not yet applied.
     pub(crate) in_flight: Vec<(MemberId, Action, [u64; 3])>,
     pub(crate) lost: u64,
@@ -107,6 +120,12 @@ impl World {
                 })
                 .collect(),
             gated: true,
+            pacing: Pacing {
+                dwell_min: TimeDelta::seconds(2),
+                dwell_max: TimeDelta::seconds(10),
+                decision_deadline: TimeDelta::seconds(30),
+                missed: 0.05,
+            },
             failed_max: 0,
             unreachable: UnreachableBudget::Fixed(0),
             rollback: RollbackScope::Auto,
@@ -126,6 +145,7 @@ impl World {
             last: None,
             notices: Vec::new(),
             unreachable_since: BTreeMap::new(),
+            says: Says::default(),
             in_flight: Vec::new(),
             lost: 0,
         }
@@ -219,14 +239,21 @@ impl World {
             step: gate.step,
             opened_at: gate.opened_at,
             judged_at: self.now,
-            verdict: if bad { Verdict::Fail } else { Verdict::Pass },
+            verdict: self.says.verdict.unwrap_or(if bad { Verdict::Fail } else { Verdict::Pass }),
             samples: Some(1000),
             message: if bad { "errors 9 % > 2 %" } else { "fine" }.to_owned(),
             decisive: bad.then(|| Decisive {
                 metric: "errors".to_owned(),
                 observed: "9 %".to_owned(),
                 limit: "2 %".to_owned(),
+                fleet: self.says.together,
             }),
+            standing: self
+                .says
+                .standing
+                .clone()
+                .filter(|_| gate.stable.is_some())
+                .map(|standing| Standing { first_window_at: Some(gate.opened_at), ..standing }),
         }
     }
 

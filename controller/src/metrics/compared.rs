@@ -1,0 +1,270 @@
+//! The comparison metrics of a round: raw samples become windows, and windows evidence.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use lockflight_analysis::{
+    MetricVerdict, Verdict,
+    judge::{Arm, ArmCounts, Catastrophe, MetricStanding, Observation, Scope, Standing},
+    reading::{self, Answers, Cursor},
+};
+
+use super::{
+    plan::{PlannedMetric, Question},
+    recent,
+    round::{Round, unjudged},
+    state::{Compared, GateState, Reader},
+    template::{Comparison, Source},
+};
+use crate::judgement::{Judgement, SCRAPE_HEALTH, StepCount};
+
+/// Windows of an episode: it takes several for the cap on one episode to mean anything.
+const WINDOWS_PER_EPISODE: i32 = 4;
+
+/// What the comparison metrics of a round have come to.
+#[derive(Default)]
+pub(super) struct Comparing {
+    verdicts: BTreeMap<usize, MetricVerdict>,
+    /// What all of them together have shown.
+    pub(super) compared: Option<Compared>,
+    /// Whether a failure is the whole fleet's.
+    pub(super) fleet: bool,
+}
+
+impl Comparing {
+    /// The verdict of a metric.
+    pub(super) fn verdict(&self, planned: &PlannedMetric<'_>) -> MetricVerdict {
+        let verdict = self.verdicts.get(&planned.place).cloned();
+        verdict.unwrap_or_else(|| unjudged(planned.metric, Verdict::Error, "was not compared"))
+    }
+}
+
+/// Reads and judges the comparison metrics. Without `usable` answers the evidence stands still.
+pub(super) fn compare(
+    round: &Round<'_>,
+    plan: &[PlannedMetric<'_>],
+    state: &mut GateState,
+    judgement: &Judgement,
+    usable: bool,
+) -> Comparing {
+    let mut comparing = Comparing::default();
+    if !usable {
+        return comparing;
+    }
+    let mut pass = Pass { round, judgement, observations: Vec::new(), health_read: false };
+    let mut read = Vec::new();
+    for planned in plan {
+        match &planned.question {
+            Question::Compare(_, comparison) => {
+                let reader = state.readers.entry(planned.key.clone()).or_default();
+                let found = pass.read(planned, comparison, reader);
+                read.push((planned, found, reader.step));
+            }
+            Question::Count(_, comparison) => {
+                let verdict = count(round, planned, comparison);
+                comparing.verdicts.insert(planned.place, verdict);
+            }
+            Question::Threshold(_) | Question::NotDue(_) => {}
+        }
+    }
+    if read.is_empty() {
+        return comparing;
+    }
+    let standing = judgement.take(pass.observations);
+    let here = standing.crossed.as_ref().is_some_and(|scope| match scope {
+        Scope::Fleet => true,
+        Scope::Cluster(cluster) => **cluster == *round.request.cluster,
+    });
+    comparing.fleet = standing.crossed == Some(Scope::Fleet);
+    let decisive = here.then(|| decisive(&standing, plan)).flatten();
+    let mut step: Option<StepCount> = None;
+    for (planned, found, seen) in &read {
+        step = Some(step.map_or(*seen, |step| step.and(*seen)));
+        let failed = decisive.as_ref().filter(|(place, _)| *place == planned.place);
+        let verdict = match (found, failed) {
+            (Err(verdict), None) => verdict.clone(),
+            (_, failed) => judged(planned, &standing, failed.map(|(_, by)| *by), *seen),
+        };
+        comparing.verdicts.insert(planned.place, verdict);
+    }
+    comparing.compared = step.map(|step| Compared { standing, step });
+    comparing
+}
+
+/// One pass over the metrics.
+struct Pass<'a> {
+    round: &'a Round<'a>,
+    judgement: &'a Judgement,
+    observations: Vec<Observation>,
+    /// The pods' scrapes are those of every metric; one of them is enough.
+    health_read: bool,
+}
+
+impl Pass<'_> {
+    /// Reads one metric: its new windows, or why it cannot be judged now.
+    fn read(
+        &mut self,
+        planned: &PlannedMetric<'_>,
+        comparison: &Comparison,
+        reader: &mut Reader,
+    ) -> Result<(), MetricVerdict> {
+        let name = &planned.metric.name;
+        let unread = |verdict: Verdict, message: &str| {
+            unjudged(planned.metric, verdict, &format!("{name}: {message}"))
+        };
+        let samples = self
+            .round
+            .samples(planned.place)
+            .map_err(|message| unread(Verdict::Error, &message))?;
+        let answers = answers(comparison, samples)
+            .ok_or_else(|| unread(Verdict::Error, "was not answered in full"))?;
+        let request = self.round.request;
+        let settings = reading::Settings {
+            window_min: self.judgement.judge().episode / WINDOWS_PER_EPISODE,
+            ..comparison.reading.clone()
+        };
+        if reader.cursor == Cursor::default()
+            && let Some(until) = self.judgement.counted_until(&planned.key, &request.cluster)
+        {
+            reader.cursor = Cursor::after(until);
+        }
+        let read = reading::read(
+            &reader.cursor,
+            &reading::Round {
+                settings: &settings,
+                pods: &request.pods,
+                answers: &answers,
+                since: request.opened_at,
+                skew: TimeDelta::zero(),
+            },
+        );
+        reader.cursor = read.cursor;
+        reader.newest = recent::newest_of_canary(&answers, &settings.split, &request.pods);
+        reader.interval = recent::interval(&answers).or(reader.interval);
+        let cluster: lockflight_analysis::judge::ClusterName = request.cluster.as_str().into();
+        let first_stream = read.windows.iter().filter(|window| window.stream == 0);
+        for window in first_stream {
+            let (canary, _) = window.window.arms();
+            reader.step.add(window.window.ends_at - window.window.length, canary.events);
+        }
+        self.observations.extend(read.windows.into_iter().map(|found| Observation {
+            metric: planned.key.clone(),
+            stream: found.stream,
+            cluster: cluster.clone(),
+            window: found.window,
+        }));
+        if !self.health_read && !read.health.is_empty() {
+            self.health_read = true;
+            self.observations.extend(read.health.into_iter().map(|window| Observation {
+                metric: SCRAPE_HEALTH.into(),
+                stream: 0,
+                cluster: cluster.clone(),
+                window,
+            }));
+        }
+        if let Some(verdict) = self.catastrophe(planned, comparison, &answers) {
+            return Err(verdict);
+        }
+        match read.gap {
+            None => Ok(()),
+            Some(gap) => Err(unread(gap.verdict(), &gap.to_string())),
+        }
+    }
+
+    /// What needs no statistics: most of the canary's requests fail, and hardly any of stable's.
+    fn catastrophe(
+        &self,
+        planned: &PlannedMetric<'_>,
+        comparison: &Comparison,
+        answers: &Answers,
+    ) -> Option<MetricVerdict> {
+        let span = self.judgement.judge().episode;
+        let (canary, stable) =
+            recent::counts(answers, &comparison.reading.split, self.round, span)?;
+        let name = &planned.metric.name;
+        let (verdict, message) = match Catastrophe::look(canary, stable) {
+            Catastrophe::None => return None,
+            Catastrophe::Canary => (Verdict::Fail, "most of the canary's requests fail"),
+            Catastrophe::Both => {
+                (Verdict::Watch, "most requests of both revisions fail; nothing can be told apart")
+            }
+        };
+        Some(MetricVerdict {
+            metric: name.clone(),
+            verdict,
+            observed: share(canary),
+            limit: format!("stable: {}", share(stable)),
+            samples: Some(canary.events),
+            message: format!("{name}: {message}: {} (stable: {})", share(canary), share(stable)),
+        })
+    }
+}
+
+fn share(counts: ArmCounts) -> String {
+    format!("{} of {} events bad", counts.bad, counts.events)
+}
+
+/// The answers of a metric, by what it compares.
+fn answers(comparison: &Comparison, samples: &[reading::Answer]) -> Option<Answers> {
+    match (&comparison.source, samples) {
+        (Source::Counters { .. }, [bad, total]) => {
+            Some(Answers::Counters { bad: bad.clone(), total: total.clone() })
+        }
+        (Source::Histogram(_), [histogram]) => Some(Answers::Histogram(histogram.clone())),
+        _ => None,
+    }
+}
+
+/// All traffic is on the canary: its events are counted, not compared.
+fn count(round: &Round<'_>, planned: &PlannedMetric<'_>, comparison: &Comparison) -> MetricVerdict {
+    let name = &planned.metric.name;
+    let samples = match round.samples(planned.place) {
+        Ok([samples]) => samples,
+        Ok(_) => return unjudged(planned.metric, Verdict::Error, "was not answered in full"),
+        Err(message) => {
+            return unjudged(planned.metric, Verdict::Error, &format!("{name}: {message}"));
+        }
+    };
+    let events = recent::events(samples, &comparison.reading.split, round, Arm::Canary);
+    MetricVerdict {
+        samples: Some(events),
+        ..unjudged(
+            planned.metric,
+            Verdict::Pass,
+            "stable carries no traffic: events are counted, not compared",
+        )
+    }
+}
+
+/// The metric that shows most against the release, and the place under which it is reported.
+fn decisive<'s>(
+    standing: &'s Standing,
+    plan: &[PlannedMetric<'_>],
+) -> Option<(usize, &'s MetricStanding)> {
+    let worst = standing.metrics.iter().max_by(|a, b| a.against_ln.total_cmp(&b.against_ln))?;
+    let compared = |planned: &&PlannedMetric<'_>| matches!(planned.question, Question::Compare(..));
+    let own = plan.iter().filter(compared).find(|planned| planned.key == worst.name);
+    // The health of the scrapes is no metric of the template: any of them stands for it.
+    let place = own.or_else(|| plan.iter().find(compared))?.place;
+    Some((place, worst))
+}
+
+fn judged(
+    planned: &PlannedMetric<'_>,
+    standing: &Standing,
+    failed_by: Option<&MetricStanding>,
+    seen: StepCount,
+) -> MetricVerdict {
+    let own = standing.metrics.iter().find(|metric| metric.name == planned.key);
+    let shown = failed_by.or(own);
+    MetricVerdict {
+        metric: planned.metric.name.clone(),
+        verdict: if failed_by.is_some() { Verdict::Fail } else { Verdict::Pass },
+        observed: shown.map(|metric| share(metric.rates.canary)).unwrap_or_default(),
+        limit: shown
+            .map(|metric| format!("stable: {}", share(metric.rates.stable)))
+            .unwrap_or_default(),
+        samples: Some(seen.events),
+        message: standing.sentence.clone(),
+    }
+}

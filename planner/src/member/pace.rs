@@ -1,0 +1,127 @@
+//! Pacing by evidence: whether a step has shown enough that the release is not bad.
+//!
+//! A step with comparison metrics ends when the evidence in the release's favour, which adds up
+//! over steps and clusters, reaches the step's bar. Early steps of the first wave may also end by
+//! time: at a small weight the harm is small, and the next weight tells sooner.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    draft::Draft,
+    plan::{Gate, WaitReason},
+    snapshot::{Evidence, Standing},
+};
+
+use super::gate::{Missing, Requirement};
+
+/// Windows that a step must have counted in a member, whatever its evidence: a later wave has
+/// carried evidence from the start and would otherwise move on without a look.
+const WINDOWS_MIN: u32 = 8;
+
+/// Canary requests that a step must have counted in a member, likewise.
+const REQUESTS_MIN: u64 = 100;
+
+/// Evidence bars of the steps before the last one below 100 %: the first, and those after it.
+const BAR_FIRST: f64 = 2.0;
+const BAR_LATER: f64 = 5.0;
+
+/// With this much evidence against the release no step ends by time.
+const AGAINST_MAX: f64 = 3.0;
+
+/// What a step still lacks; nothing when the way is open. `sentence` is what the verdict says, as
+/// last recorded.
+pub(super) fn missing(
+    draft: &mut Draft<'_>,
+    gate: &Gate,
+    standing: &Standing,
+    evidence: &Evidence,
+    required: &Requirement,
+    sentence: &str,
+) -> Option<Missing> {
+    let now = draft.now();
+    let plan = draft.next.plan.as_ref()?;
+    let pacing = plan.pacing;
+    let compared = plan.steps.iter().filter(|step| step.weight < 100).count();
+    let in_first_wave =
+        plan.waves.first().is_some_and(|wave| wave.planned.members.contains(&gate.member));
+    let step = Step {
+        first_wave: in_first_wave,
+        number: gate.step,
+        last: gate.step >= compared,
+        missed: pacing.missed,
+    };
+    let approved = required.step.is_some()
+        && draft.member(&gate.member).is_some_and(|journal| journal.approved_step == required.step);
+
+    let Some(first_window) = standing.first_window_at else {
+        return Some(Missing::of(WaitReason::Analyzing, "waits for its first measured window"));
+    };
+    let counted = standing.windows >= WINDOWS_MIN
+        && evidence.samples.is_none_or(|requests| requests >= REQUESTS_MIN);
+    if !counted {
+        let message = format!(
+            "needs {WINDOWS_MIN} measured windows and {REQUESTS_MIN} requests in this step"
+        );
+        return Some(Missing::of(WaitReason::CollectingSamples, message));
+    }
+    let dwelt = now - first_window;
+    if dwelt < pacing.dwell_min {
+        draft.wake(first_window + pacing.dwell_min);
+        return Some(Missing::of(WaitReason::Analyzing, "stays its least time"));
+    }
+    if standing.in_favour_ln >= step.bar().ln() {
+        return None;
+    }
+    let quiet = standing.against_ln < AGAINST_MAX.ln();
+    if step.may_end_by_time() && quiet {
+        if dwelt >= pacing.dwell_max {
+            return None;
+        }
+        draft.wake(first_window + pacing.dwell_max);
+    }
+    let undecided_at = undecided_at(first_window, required, pacing.decision_deadline);
+    if now < undecided_at {
+        draft.wake(undecided_at);
+        return Some(Missing::of(WaitReason::Analyzing, sentence));
+    }
+    if approved {
+        return None;
+    }
+    let message = format!("undecided: {sentence}");
+    Some(Missing { step: required.step, ..Missing::of(WaitReason::Undecided, message) })
+}
+
+/// The deadline counts from the end of the bake: before it nothing was asked.
+fn undecided_at(
+    first_window: DateTime<Utc>,
+    required: &Requirement,
+    deadline: TimeDelta,
+) -> DateTime<Utc> {
+    first_window.max(required.since + required.bake) + deadline
+}
+
+/// A step as its pace sees it.
+struct Step {
+    first_wave: bool,
+    number: usize,
+    last: bool,
+    missed: f64,
+}
+
+impl Step {
+    /// The e-value that has to be reached. Before the first cluster goes to 100 % it is the
+    /// inverse of the chance that the user accepts; later waves have it from the start and must
+    /// not have lost it.
+    fn bar(&self) -> f64 {
+        let full = 1.0 / self.missed;
+        match (self.first_wave && !self.last, self.number) {
+            (true, 0 | 1) => BAR_FIRST.min(full),
+            (true, _) => BAR_LATER.min(full),
+            (false, _) => full,
+        }
+    }
+
+    fn may_end_by_time(&self) -> bool {
+        self.first_wave && !self.last
+    }
+}
