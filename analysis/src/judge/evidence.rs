@@ -15,10 +15,13 @@ pub(super) const VERSION: u8 = 1;
 
 /// The most that one component may gain within an episode in one cluster: half of ln 100, so
 /// that no single disturbance decides alone.
-const GAIN_MAX: f32 = 2.3;
+const GAIN_MAX: f64 = 2.3;
 
-/// Windows of an episode that are remembered one by one.
-const RECENT_MAX: usize = 16;
+/// Gains of the present episode are kept in steps of this many nats, rounded up.
+const GAIN_STEP: f64 = 0.02;
+
+/// Parts into which an episode is cut for that: shorter windows are added up.
+const EPISODE_PARTS: i64 = 4;
 
 /// The evidence of one attempt. It can be lost without harm to what it guarantees: windows that
 /// are not counted cost time, never truth.
@@ -118,6 +121,13 @@ pub(super) struct Stream {
     pub(super) clusters: BTreeMap<String, Place>,
 }
 
+impl Stream {
+    /// Whether it has been looked at, in this attempt or an earlier one.
+    pub(super) fn is_begun(&self) -> bool {
+        !self.clusters.is_empty() || self.fleet.promote.iter().any(|log| *log != 0.0)
+    }
+}
+
 /// What the clusters show together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Fleet {
@@ -165,11 +175,12 @@ impl Totals {
     }
 }
 
-/// What a window gained.
+/// What a part of the present episode has gained, in steps of [`GAIN_STEP`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Recent {
-    ends_at_ms: i64,
-    gained: [f32; RATIO + DIFFERENCE],
+    begun_ms: i64,
+    ended_ms: i64,
+    gained: [i8; RATIO + DIFFERENCE],
 }
 
 /// Time in window lengths.
@@ -270,22 +281,38 @@ impl Live {
         let ends_at_ms = window.ends_at.timestamp_millis();
         // An episode is never shorter than a window.
         let span_ms = episode.max(window.length).num_milliseconds();
-        self.recent.retain(|recent| ends_at_ms.saturating_sub(recent.ends_at_ms) < span_ms);
+        self.recent.retain(|recent| ends_at_ms.saturating_sub(recent.ended_ms) < span_ms);
         let mut capped = *increments;
-        let mut gained = [0.0_f32; RATIO + DIFFERENCE];
         let components = capped.ratio.iter_mut().chain(&mut capped.difference);
-        for (index, (component, gained)) in components.zip(&mut gained).enumerate() {
-            let before: f32 =
-                self.recent.iter().filter_map(|recent| recent.gained.get(index)).sum();
-            *component = component.min(f64::from(GAIN_MAX - before));
-            #[expect(clippy::cast_possible_truncation, reason = "a gain, not a count")]
-            let gain = *component as f32;
-            *gained = gain;
+        for (index, component) in components.enumerate() {
+            let gained = self.recent.iter().filter_map(|recent| recent.gained.get(index));
+            let before: f64 = gained.map(|steps| f64::from(*steps) * GAIN_STEP).sum();
+            *component = component.min(GAIN_MAX - before);
         }
-        if self.recent.len() == RECENT_MAX {
-            self.recent.remove(0);
+        let part_ms = span_ms / EPISODE_PARTS;
+        let last = self.recent.last_mut();
+        let open = last.filter(|last| ends_at_ms.saturating_sub(last.begun_ms) < part_ms);
+        let now = || capped.ratio.iter().chain(&capped.difference);
+        if let Some(open) = open {
+            open.ended_ms = ends_at_ms;
+            for (gained, gain) in open.gained.iter_mut().zip(now()) {
+                *gained = steps(f64::from(*gained) * GAIN_STEP + gain);
+            }
+        } else {
+            let mut gained = [0; RATIO + DIFFERENCE];
+            for (gained, gain) in gained.iter_mut().zip(now()) {
+                *gained = steps(*gain);
+            }
+            self.recent.push(Recent { begun_ms: ends_at_ms, ended_ms: ends_at_ms, gained });
         }
-        self.recent.push(Recent { ends_at_ms, gained });
         capped
     }
+}
+
+/// A gain in steps, rounded up: what is remembered is never less than what was gained.
+fn steps(gain: f64) -> i8 {
+    let steps = (gain / GAIN_STEP - 1e-9).ceil();
+    #[expect(clippy::cast_possible_truncation, reason = "as saturates, and less counts as more")]
+    let steps = steps as i8;
+    steps
 }

@@ -29,3 +29,8 @@ pub use observe::RoundReport;
 pub use settings::{Calibration, Judge, Margin, Margins, MetricPlan};
 pub use standing::{ClusterStanding, MetricStanding, Rates, Scope, Standing};
 pub use window::{Arm, ArmCounts, Cell, ClusterName, Counts, MetricName, Observation, Window};
+
+#[cfg(test)]
+mod rows;
+#[cfg(test)]
+mod tests;

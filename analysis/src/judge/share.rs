@@ -40,7 +40,7 @@ impl Ratios {
     /// `ln e` of these counts.
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub(super) fn log_ratio(self, canary: ArmCounts, stable: ArmCounts, batch_mean: f64) -> f64 {
-        if canary.events == 0 || stable.events == 0 || canary.bad + stable.bad == 0 {
+        if canary.events == 0 || stable.events == 0 || (canary.bad == 0 && stable.bad == 0) {
             return 0.0;
         }
         let odds = canary.events as f64 / stable.events as f64;

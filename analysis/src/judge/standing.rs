@@ -198,7 +198,7 @@ impl Judge {
 /// The streams that have been looked at: a histogram may have fewer edges than it could.
 fn streams<'e>(evidence: &'e Evidence, plan: &MetricPlan) -> Vec<&'e Stream> {
     let streams = evidence.metrics.get(&*plan.name).map_or(&[][..], Vec::as_slice);
-    streams.iter().filter(|stream| !stream.clusters.is_empty()).collect()
+    streams.iter().filter(|stream| stream.is_begun()).collect()
 }
 
 fn least((ratio, difference): (f64, f64)) -> f64 {
