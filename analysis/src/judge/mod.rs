@@ -8,6 +8,7 @@
 //! wins, a step is promoted).
 
 mod batches;
+mod calibrate;
 mod catastrophe;
 mod cells;
 mod change_point;
@@ -23,6 +24,7 @@ mod share;
 mod standing;
 mod window;
 
+pub use calibrate::{calibrate, calibrate_sums};
 pub use catastrophe::Catastrophe;
 pub use evidence::{Evidence, UnreadableEvidence};
 pub use observe::RoundReport;

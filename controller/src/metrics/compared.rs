@@ -19,7 +19,7 @@ use super::{
 use crate::judgement::{Judgement, SCRAPE_HEALTH, StepCount};
 
 /// Windows of an episode: it takes several for the cap on one episode to mean anything.
-const WINDOWS_PER_EPISODE: i32 = 4;
+pub(super) const WINDOWS_PER_EPISODE: i32 = 4;
 
 /// What the comparison metrics of a round have come to.
 #[derive(Default)]

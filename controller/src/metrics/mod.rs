@@ -12,6 +12,7 @@
 mod answer;
 mod batch;
 mod compared;
+mod history;
 mod pace;
 mod plan;
 mod provider;

@@ -9,7 +9,7 @@ use lockflight_analysis::{MetricVerdict, Verdict, gate, reaches_back, reading, t
 use super::{
     answer::{self, Answer, AnswerError},
     batch::Desk,
-    compared,
+    compared, history,
     pace::{ROUND_MAX, ROUND_MIN, after_silence, until_next_scrape},
     plan::{PlannedMetric, Question, SKEW_MAX, plan},
     state::{Evidence, GateRequest, GateState, ThresholdState},
@@ -44,6 +44,9 @@ pub async fn evaluate(
         Err((verdict, message)) => (answered_at, Some((verdict, message))),
     };
     let round = Round { desk, request, answers, judged_at };
+    if unusable.is_none() {
+        history::learn(desk, request, &plan, state, judgement).await;
+    }
     let comparing = compared::compare(&round, &plan, state, judgement, unusable.is_none());
     let metrics = plan.iter().map(|planned| match &unusable {
         Some((verdict, message)) => unjudged(planned.metric, *verdict, message),

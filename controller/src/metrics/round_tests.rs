@@ -123,9 +123,11 @@ async fn pods_are_compared_in_three_requests() {
         let (verdict, text, wait) = check(&mock, &request(&[by_pod()]), &mut state).await;
         assert_eq!(verdict, expect, "{bad}: {text}");
         assert!(text.contains(message), "{text}");
-        // Read back to the opening, six assumed scrape intervals and the tolerated skew. The time
-        // is asked for the round and for the samples.
-        assert_eq!(mock.asked(), ["all[395s]", "bad[395s]", "time()", "time()"]);
+        // Read back to the opening, six assumed scrape intervals and the tolerated skew; once for
+        // each metric 240 windows of stable's past. The time is asked for the round and for each
+        // set of samples.
+        let samples = ["all[1200s]", "all[395s]", "bad[1200s]", "bad[395s]"];
+        assert_eq!(mock.asked(), [&samples[..], &["time()"; 3]].concat());
         // The next scrape is 4 s away.
         assert!(wait > Duration::from_secs(3) && wait < Duration::from_millis(4_100), "{wait:?}");
         check(&mock, &request(&[by_pod()]), &mut state).await;
@@ -159,7 +161,8 @@ async fn metrics_that_ask_the_same_share_a_request() {
     let other =
         json!({"name": "slow", "compare": {"bad": "bad", "total": "all", "by": {"pod": {}}}});
     check(&mock, &request(&[by_pod(), other]), &mut GateState::default()).await;
-    assert_eq!(mock.asked().len(), 4, "the time twice, and both counters");
+    // The time for the round, for the history and for the samples; both counters of the last two.
+    assert_eq!(mock.asked().len(), 7);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! What a gate asks, what it gets, and what is kept from one round to the next.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lockflight_analysis::{
@@ -74,6 +77,8 @@ pub struct GateState {
     pub(super) thresholds: BTreeMap<MetricName, ThresholdState>,
     /// Readers of comparison metrics.
     pub(super) readers: BTreeMap<MetricName, Reader>,
+    /// Metrics of which it was asked what stable shows against itself.
+    pub(super) calibrated: BTreeSet<MetricName>,
     /// Rounds in a row in which the provider could not be used at all.
     pub(super) silent_rounds: u32,
 }
