@@ -1,10 +1,10 @@
 //! Lockflight's judge: windows of measurements in, verdict out.
 //!
 //! Nothing here knows a clock, a network or a cluster. The caller brings the samples and the
-//! times; equal input gives an equal verdict. [`compare`] is the whole interface of the
-//! comparison engine: a better rule replaces what is behind it and nothing around it.
+//! times; equal input gives an equal verdict. [`reading`] makes windows of raw samples, [`judge`]
+//! evidence of windows; [`threshold`] judges a query's result, [`compat`] as Argo Rollouts and
+//! Flagger do.
 
-mod compare;
 pub mod compat;
 mod condition;
 mod figures;
@@ -15,7 +15,6 @@ mod series;
 mod threshold;
 mod verdict;
 
-pub use compare::{ArmWindow, ComparisonRule, Windows, compare};
 pub use condition::{Condition, ConditionError};
 pub use promql::{Piece, longest_range, pieces};
 pub use series::{

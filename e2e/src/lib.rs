@@ -29,3 +29,4 @@ pub mod registration;
 pub mod run_dir;
 pub mod service;
 pub mod wait;
+mod witness;

@@ -3,10 +3,9 @@
 use chrono::Utc;
 
 use super::ground::{Ground, SOON};
-use super::requests::{canary_weight, first_write, seconds};
-use super::routes::RouteWatch;
 use super::row::{Findings, Row, Target};
 use super::{MEMBER, incumbents};
+use crate::witness::{RouteWatch, canary_weight, first_write, seconds};
 
 const FIRST: u8 = 50;
 

@@ -8,8 +8,9 @@ use serde_json::json;
 use super::ground::{Ground, RELEASE};
 use super::row::{Findings, Row, Target};
 use super::steps::count;
-use super::{incumbents, requests};
+use super::incumbents;
 use crate::service::{DemoService, Release, Settings};
+use crate::witness;
 
 /// Old pods go and Events are merged for so long after a release.
 const QUIET_AFTER: Duration = Duration::from_secs(15);
@@ -33,7 +34,7 @@ pub(super) async fn measure(ground: &Ground, runs: u32) -> anyhow::Result<Findin
         memory.spread.push(mebibytes(ground.hub.rss_bytes()?));
         tokio::time::sleep(pause).await;
     }
-    let asked = requests::of_hub(ground.fleet.clusters(), from, Utc::now())?;
+    let asked = witness::of_hub(ground.fleet.clusters(), from, Utc::now())?;
     let mut writes = Row::new("    writes in 60 s at rest", incumbents::REQUESTS_AT_REST)
         .target(Target::median(0.0));
     writes.spread.push(count(asked.writes));

@@ -5,11 +5,10 @@ use std::time::Duration;
 use chrono::Utc;
 
 use super::ground::{Ground, SOON};
-use super::requests::{canary_weight, first_write, seconds};
-use super::routes::RouteWatch;
 use super::row::{Findings, Row, Target};
 use super::steps::TEN;
 use super::{MEMBER, incumbents};
+use crate::witness::{RouteWatch, canary_weight, first_write, seconds};
 
 /// The hub dies within so many milliseconds after a step was acknowledged.
 const WITHIN_MS: u64 = 200;

@@ -3,10 +3,9 @@
 use chrono::Utc;
 
 use super::ground::{Ground, RELEASE, SOON};
-use super::requests::{self, canary_weight, first_write, seconds};
-use super::routes::RouteWatch;
 use super::row::{Findings, Row, Target};
 use super::{MEMBER, incumbents};
+use crate::witness::{RouteWatch, canary_weight, first_write, of_hub, seconds};
 
 /// Ten steps without bakes.
 pub(super) const TEN: [(u8, u32); 10] =
@@ -36,7 +35,7 @@ pub(super) async fn measure(ground: &Ground, runs: u32) -> anyhow::Result<Findin
         let ended = completed.status.and_then(|status| status.attempt?.ended_at);
         promotion.spread.push(ended.map_or(f64::NAN, |ended| seconds(all, ended)));
 
-        let asked = requests::of_hub(ground.concerned()?, changed, all)?;
+        let asked = of_hub(ground.concerned()?, changed, all)?;
         reads.spread.push(count(asked.reads));
         writes.spread.push(count(asked.writes));
         kinds = asked.text();

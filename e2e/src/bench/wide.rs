@@ -10,9 +10,10 @@ use tokio::sync::oneshot;
 use super::ground::Ground;
 use super::idle::mebibytes;
 use super::row::{Findings, Row};
-use super::{incumbents, memory_available, requests};
+use super::{incumbents, memory_available};
 use crate::hub_process::HubProcess;
 use crate::service::{DemoService, Release, Settings};
+use crate::witness;
 
 const RPS: u32 = 20;
 /// Many members on two cores: twenty times what three of them take.
@@ -61,7 +62,7 @@ pub(super) async fn measure(
         row
     };
     let taken = free_before.saturating_sub(memory_available()?);
-    let asked = requests::of_hub(ground.fleet.clusters(), from, Utc::now())?;
+    let asked = witness::of_hub(ground.fleet.clusters(), from, Utc::now())?;
     let note = format!(
         "(f): {members} members, two replicas each, three gated steps with bakes of 1 s, wave 1 of \
          one and wave 2 of all others at once; then a release that is bad in the last member alone \

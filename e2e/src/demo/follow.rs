@@ -6,8 +6,6 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::runtime::watcher::watch_object;
 use kubectl_lockflight::RolloutView;
-use lockflight_crds::Rollout;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
@@ -24,33 +22,26 @@ const REDRAW: Duration = Duration::from_secs(1);
 pub(super) struct Follower {
     versions: Arc<Mutex<Versions>>,
     load: Arc<Mutex<Option<ServiceLoad>>>,
-    seen: watch::Receiver<Option<Rollout>>,
     // Dropping it ends the watch.
     _tasks: JoinSet<()>,
 }
 
 impl Follower {
     pub(super) fn start(service: &DemoService, stage: &Arc<Stage>) -> Self {
-        let (sender, seen) = watch::channel(None);
         let versions = Arc::<Mutex<Versions>>::default();
         let load = Arc::<Mutex<Option<ServiceLoad>>>::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(follow(service.clone(), Arc::clone(stage), Arc::clone(&versions), sender));
+        tasks.spawn(follow(service.clone(), Arc::clone(stage), Arc::clone(&versions)));
         if stage.is_live() {
             tasks.spawn(redraw(Arc::clone(stage), Arc::clone(&load)));
         }
-        Self { versions, load, seen, _tasks: tasks }
+        Self { versions, load, _tasks: tasks }
     }
 
     /// Makes a revision known by its version.
     pub(super) fn name(&self, revision: String, version: &str) {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         versions.insert(revision, version.to_owned());
-    }
-
-    /// The latest state of the Rollout.
-    pub(super) fn seen(&self) -> &watch::Receiver<Option<Rollout>> {
-        &self.seen
     }
 
     /// The load whose counts are shown from now on.
@@ -70,12 +61,7 @@ impl Follower {
     }
 }
 
-async fn follow(
-    service: DemoService,
-    stage: Arc<Stage>,
-    versions: Arc<Mutex<Versions>>,
-    sender: watch::Sender<Option<Rollout>>,
-) {
+async fn follow(service: DemoService, stage: Arc<Stage>, versions: Arc<Mutex<Versions>>) {
     let mut before = lockflight_crds::RolloutStatus::default();
     let mut changes = std::pin::pin!(watch_object(service.api(), service.name()));
     while let Some(change) = changes.next().await {
@@ -84,7 +70,6 @@ async fn follow(
             continue;
         };
         let Some(rollout) = change else { continue };
-        sender.send_replace(Some(rollout.clone()));
         let now = rollout.status.clone().unwrap_or_default();
         let known = versions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for line in timeline::changes(&before, &now, &known) {

@@ -1,25 +1,25 @@
 //! How fast the bad release was caught, by witnesses other than the hub itself.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use lockflight_crds::{AbortStatus, RolloutStatus};
-use serde_json::Value;
 
-use super::observer::Observer;
-use super::routes::Routes;
-use crate::audit::{self, LOCKFLIGHT};
+use crate::audit::Event;
 use crate::fleet::Fleet;
 use crate::service::DemoService;
+use crate::witness::{RouteWatch, canary_weight, first_write};
+
+/// The decision is written down a moment after it was made.
+const BEFORE_DECISION: TimeDelta = TimeDelta::milliseconds(500);
 
 /// An abort and when it took effect in the cluster that failed.
 pub(super) struct Caught {
     /// What the hub says of it.
     pub(super) abort: AbortStatus,
-    /// When the observer first saw the gate's own evidence fail.
-    pub(super) bad: Option<DateTime<Utc>>,
     /// When the API server of the cluster had taken the weight 0.
     pub(super) written: Option<DateTime<Utc>>,
     /// When the router was seen to have accepted it.
@@ -45,47 +45,45 @@ impl Clock {
 
 impl Caught {
     /// Gathers the witnesses; none of `status` if nothing was aborted.
-    pub(super) fn gather(
+    pub(super) async fn gather(
         fleet: &Fleet,
         service: &DemoService,
         status: &RolloutStatus,
-        observer: &Observer,
-        routes: &Routes,
+        routes: &BTreeMap<String, RouteWatch>,
     ) -> anyhow::Result<Option<Self>> {
         let (Some(abort), Some(attempt)) = (&status.abort, &status.attempt) else {
             return Ok(None);
         };
         let abort = abort.clone();
-        let (mut bad, mut written, mut acknowledged) = (None, None, None);
+        let (mut written, mut acknowledged) = (None, None);
         if let Some(cluster) = abort.cluster.as_deref() {
-            bad = abort.metric.as_deref().and_then(|metric| observer.first_bad(cluster, metric));
-            let patch = zero_patch(fleet, service, cluster, attempt.started_at)?;
-            written = patch.as_ref().map(|patch| patch.stage_timestamp);
-            acknowledged = patch.and_then(|patch| {
-                routes.acknowledged_zero(cluster, patch.request_received_timestamp)
-            });
+            let api = &fleet.member(cluster)?.cluster;
+            let own = |event: &Event| {
+                event.namespace() == Some(service.namespace()) && canary_weight(event) == Some(0)
+            };
+            written = Some(first_write("weight 0", [api], attempt.started_at, own).await?);
+            let watch = routes.get(cluster).context("a route that nobody watched")?;
+            // The write is answered before the router can have seen it.
+            acknowledged = watch.seen(0, attempt.started_at.max(abort.at - BEFORE_DECISION));
         }
-        Ok(Some(Self { abort, bad, written, acknowledged, clock: Clock::now() }))
+        Ok(Some(Self { abort, written, acknowledged, clock: Clock::now() }))
     }
 
-    /// The times, as text that ends with a line break.
-    pub(super) fn describe(&self, version: &str, last_answer: Option<Instant>) -> String {
+    /// The times, as text that ends with a line break. `answered` is when the version was first
+    /// and last seen to answer.
+    pub(super) fn describe(&self, version: &str, answered: Option<(Instant, Instant)>) -> String {
         let abort = &self.abort;
         let place = abort.cluster.as_deref().unwrap_or("nowhere");
         let metric = abort.metric.as_deref().unwrap_or("none");
         let mut text = format!("How fast {version} was taken back ({place}, metric {metric})\n");
-        let start = self.bad.or(self.written).unwrap_or(abort.at);
-        let last_answer = last_answer.map(|moment| self.clock.at(moment));
+        let answered = answered.map(|(first, last)| (self.clock.at(first), self.clock.at(last)));
+        let start = answered.map_or(abort.at, |(first, _)| first);
         let rows = [
-            (
-                "evidence in Prometheus is bad enough",
-                self.bad,
-                "an observer that asks it every 50 ms",
-            ),
+            ("first answer by the bad version", answered.map(|a| a.0), "load generator"),
             ("hub decides", Some(abort.at), "status of the Rollout"),
             ("weight 0 written", self.written, "audit log of the cluster's API server"),
             ("weight 0 acknowledged by the router", self.acknowledged, "status of the HTTPRoute"),
-            ("last answer by the bad version", last_answer, "load generator"),
+            ("last answer by the bad version", answered.map(|a| a.1), "load generator"),
         ];
         for (what, at, witness) in rows {
             let time = at.map_or("not seen".to_owned(), |at| after(at - start));
@@ -102,52 +100,9 @@ fn after(delta: TimeDelta) -> String {
     format!("{sign}{}.{:03} s", millis.abs() / 1000, millis.abs() % 1000)
 }
 
-/// The hub's first successful write of the weight 0 since `since`.
-fn zero_patch(
-    fleet: &Fleet,
-    service: &DemoService,
-    cluster: &str,
-    since: DateTime<Utc>,
-) -> anyhow::Result<Option<audit::Event>> {
-    let log = fleet.member(cluster)?.cluster.audit().context("reading the audit log")?;
-    let writes = log.by_user(LOCKFLIGHT).writes().since(since);
-    Ok(writes.into_iter().find(|event| {
-        event.resource() == "httproutes"
-            && event.namespace() == Some(service.namespace())
-            && event.name() == Some(service.name())
-            && event.code() == Some(200)
-            && event.request_object.as_ref().is_some_and(takes_all_away)
-    }))
-}
-
-/// Whether a JSON Patch sets the weight of the second backend, the canary, to 0.
-fn takes_all_away(request: &Value) -> bool {
-    request.as_array().into_iter().flatten().any(|operation| {
-        let path = operation["path"].as_str().unwrap_or_default();
-        operation["op"] != "test" && path.ends_with("/1/weight") && operation["value"] == 0
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_canary_at_zero_counts() {
-        let patch = |backend: u8, value: u8| {
-            serde_json::json!([
-                { "op": "test", "path": "/metadata/resourceVersion", "value": "7" },
-                {
-                    "op": "add",
-                    "path": format!("/spec/rules/0/backendRefs/{backend}/weight"),
-                    "value": value,
-                },
-            ])
-        };
-        assert!(takes_all_away(&patch(1, 0)));
-        assert!(!takes_all_away(&patch(1, 10)));
-        assert!(!takes_all_away(&patch(0, 0)));
-    }
 
     #[test]
     fn times_have_a_sign() {

@@ -2,12 +2,8 @@
 
 mod exports;
 mod follow;
-mod gates;
 mod measure;
-mod observer;
 mod outcome;
-mod routes;
-mod samples;
 mod stage;
 mod story;
 mod table;

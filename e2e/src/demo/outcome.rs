@@ -42,7 +42,7 @@ impl Outcome {
             found.push(format!("v2 was not promoted but {}", word(end)));
         }
         if let Some(bad) = &self.bad {
-            bad.differences(self.last_answer(), &mut found);
+            bad.differences(self.answered().map(|(_, last)| last), &mut found);
         }
         for (member, load) in &self.report.members {
             requests(member, load, &mut found);
@@ -50,17 +50,17 @@ impl Outcome {
         found
     }
 
-    /// When v3 was last seen to answer.
-    fn last_answer(&self) -> Option<Instant> {
-        let seen = self.report.members.values().filter_map(|load| load.seen.get("v3"));
-        seen.map(|seen| seen.last).max()
+    /// When v3 was first and last seen to answer.
+    fn answered(&self) -> Option<(Instant, Instant)> {
+        let seen = || self.report.members.values().filter_map(|load| load.seen.get("v3"));
+        seen().map(|seen| seen.first).min().zip(seen().map(|seen| seen.last).max())
     }
 
     /// The tables and the last words, as text that ends with a line break.
     pub(super) fn describe(&self, took: Duration) -> String {
         let mut text = String::new();
         if let Some(caught) = self.bad.as_ref().and_then(|bad| bad.caught.as_ref()) {
-            text += &caught.describe("v3", self.last_answer());
+            text += &caught.describe("v3", self.answered());
             text.push('\n');
         }
         text += &table::requests(&self.report);
@@ -113,7 +113,6 @@ impl Bad {
             found.push(format!("v3 was not aborted by a gate: {}", caught.abort.message));
         }
         let witnesses = [
-            (caught.bad, "that the evidence was bad enough"),
             (caught.written, "the write of weight 0"),
             (caught.acknowledged, "the router's acknowledgement of weight 0"),
         ];

@@ -7,15 +7,13 @@ use lockflight_crds::{AttemptPhase, Rollout, revision_of};
 use serde_json::json;
 
 use super::follow::Follower;
-use super::gates::Gate;
 use super::measure::Caught;
-use super::observer::Observer;
 use super::outcome::{Bad, Outcome};
-use super::routes::Routes;
 use super::stage::Stage;
 use crate::fleet::Fleet;
-use crate::service::{DemoService, Release, ServiceReport, Settings, ended};
+use crate::service::{DemoService, Place, Release, ServiceReport, Settings, ended};
 use crate::wait;
+use crate::witness::RouteWatch;
 
 pub(super) const NAMESPACE: &str = "shop";
 pub(super) const SERVICE: &str = "checkout";
@@ -80,37 +78,35 @@ async fn release_bad(
     service: &DemoService,
 ) -> anyhow::Result<Bad> {
     let v3 = Release::new("v3").error_rate(0.1).latency_ms(150);
-    let revision = name(follower, service, &v3)?;
+    name(follower, service, &v3)?;
     stage.tell("v3", "released: 10 % of its answers are errors, all are 150 ms slower");
-    let gates = Gate::all(&fleet.hub.client(), NAMESPACE).await?;
-    let observer = Observer::start(service, &gates, &revision, follower.seen());
-    let routes = Routes::watch(service).await?;
+    let watch = |place: &Place| Ok((place.name.clone(), RouteWatch::start(service, &place.name)?));
+    let routes = service.places().iter().map(watch).collect::<anyhow::Result<_>>()?;
     let rollout = release(service, &v3).await?;
     let v2_serves = until_served(follower, service, "v2").await.is_ok();
     if v2_serves {
         stage.tell("v2", &format!("has answered {ENOUGH} more requests in every cluster"));
     }
     let status = rollout.status.clone().unwrap_or_default();
-    let caught = Caught::gather(fleet, service, &status, &observer, &routes)?;
+    let caught = Caught::gather(fleet, service, &status, &routes).await?;
     Ok(Bad { rollout, v2_serves, caught })
 }
 
-/// Short bakes, and gates that need few requests: of so many, a release with 10 % errors shows
-/// none once in two hundred times.
+/// Short bakes; what ends a step is its evidence.
 fn settings() -> Settings {
-    let step = |weight: u8, time: &str, samples: u32| json!({ "weight": weight, "bake": { "time": time, "samples": samples } });
+    let step = |weight: u8, time: &str| json!({ "weight": weight, "bake": { "time": time } });
     Settings {
-        steps: json!([step(20, "5s", 50), step(50, "3s", 100), step(100, "2s", 100)]),
+        steps: json!([step(20, "3s"), step(50, "3s"), step(100, "2s")]),
         ..Settings::default()
     }
 }
 
 /// Lets the timeline call the revision of a release by its version.
-fn name(follower: &Follower, service: &DemoService, release: &Release) -> anyhow::Result<String> {
+fn name(follower: &Follower, service: &DemoService, release: &Release) -> anyhow::Result<()> {
     let rollout: Rollout = serde_json::from_value(service.manifest(release))?;
     let revision = revision_of(&rollout.spec);
-    follower.name(revision.clone(), &release.version);
-    Ok(revision)
+    follower.name(revision, &release.version);
+    Ok(())
 }
 
 /// Applies a release and waits for its end, whatever that is.

@@ -22,7 +22,7 @@ struct Sight {
 }
 
 /// Everything that a route has said since the watch began.
-pub(super) struct RouteWatch {
+pub(crate) struct RouteWatch {
     seen: watch::Receiver<Vec<Sight>>,
     // Dropping it ends the watch.
     _task: JoinSet<()>,
@@ -30,7 +30,7 @@ pub(super) struct RouteWatch {
 
 impl RouteWatch {
     /// Watches the service's route in a member.
-    pub(super) fn start(service: &DemoService, member: &str) -> anyhow::Result<Self> {
+    pub(crate) fn start(service: &DemoService, member: &str) -> anyhow::Result<Self> {
         let object = json!({
             "apiVersion": "gateway.networking.k8s.io/v1",
             "kind": "HTTPRoute",
@@ -53,8 +53,16 @@ impl RouteWatch {
         Ok(Self { seen, _task: task })
     }
 
-    /// When the router was first seen to have accepted `weight` for the canary, since `from`.
-    pub(super) async fn acknowledged(
+    /// When the router was first seen to have accepted `weight` for the canary, since `from`, if it
+    /// was seen.
+    pub(crate) fn seen(&self, weight: u64, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let seen = self.seen.borrow();
+        let mut later = seen.iter().filter(|sight| sight.at >= from);
+        later.find(|sight| sight.canary_weight == weight && sight.acknowledged).map(|s| s.at)
+    }
+
+    /// The same, waiting for it.
+    pub(crate) async fn acknowledged(
         &mut self,
         weight: u64,
         from: DateTime<Utc>,

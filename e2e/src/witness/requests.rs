@@ -16,16 +16,16 @@ const LOG_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Requests in a span of time. Watches are counted apart: they are opened once and stay open.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Requests {
-    pub(super) reads: usize,
-    pub(super) writes: usize,
+pub(crate) struct Requests {
+    pub(crate) reads: usize,
+    pub(crate) writes: usize,
     /// Watches that were opened, or opened again.
-    pub(super) watches: usize,
-    pub(super) kinds: BTreeMap<String, usize>,
+    pub(crate) watches: usize,
+    pub(crate) kinds: BTreeMap<String, usize>,
 }
 
 /// All requests of the hub to these clusters that arrived in a span of time.
-pub(super) fn of_hub<'a>(
+pub(crate) fn of_hub<'a>(
     clusters: impl IntoIterator<Item = &'a Cluster>,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
@@ -51,14 +51,14 @@ pub(super) fn of_hub<'a>(
 }
 
 impl Requests {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let kinds: Vec<String> = self.kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
         if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") }
     }
 }
 
 /// When the first accepted write of the hub since `from` was answered, for which `wanted` holds.
-pub(super) async fn first_write<'a>(
+pub(crate) async fn first_write<'a>(
     what: &str,
     clusters: impl IntoIterator<Item = &'a Cluster> + Clone,
     from: DateTime<Utc>,
@@ -77,7 +77,7 @@ pub(super) async fn first_write<'a>(
 }
 
 /// The share that a write of a route gives the canary, in the routes of the demo service.
-pub(super) fn canary_weight(event: &Event) -> Option<u64> {
+pub(crate) fn canary_weight(event: &Event) -> Option<u64> {
     if event.resource() != "httproutes" || event.subresource().is_some() {
         return None;
     }
@@ -92,6 +92,6 @@ pub(super) fn canary_weight(event: &Event) -> Option<u64> {
 }
 
 /// From one instant to another, in seconds.
-pub(super) fn seconds(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+pub(crate) fn seconds(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
     (to - from).as_seconds_f64()
 }
