@@ -281,8 +281,8 @@ pub struct VerdictStatus {
     #[schemars(length(max = 1024))]
     pub message: String,
     /// Evidence of the comparison metrics that the release is worse than stable, as the natural
-    /// logarithm of an e-value, in hundredths. At ln(1/falseAborts), 300 by default, it is taken
-    /// back.
+    /// logarithm of an e-value, in hundredths. At ln(2/falseAborts), 369 by default, a first
+    /// attempt is taken back; each further attempt of a revision needs ln 2 more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against_centinats: Option<i32>,
     /// Evidence, over all clusters, that it is not worse by ruleOut, in the same unit.

@@ -1,5 +1,14 @@
-//! What stable shows against itself: how much its bad events cluster, and how much its pods
-//! differ for good. Both make an equal canary look worse than it is.
+//! What stable shows against itself: batches of bad events, and lasting differences of pods.
+//!
+//! Batches. In blocks of two minutes, groups of as many stable pods as the canary has play the
+//! canary: `φ = Σ (k_A - πk)² / Σ π(1-π)k`, with π the group's part of the events. Every group of
+//! neighbours in the order of names is taken, so nothing is drawn and all pods weigh the same.
+//! A source without pods is compared with its own next block. φ is drawn towards 4 (as measured
+//! on a quiet service) with the weight of 20 events; `b = (φ+1)/2` for geometric batches.
+//!
+//! Pods. By moments, `E (k_i - e_i)² = φ' e_i + σ² e_i²` over the whole history, `e_i` what pod i
+//! would have at the common rate and φ' the dispersion of a pod around its own rate; drawn
+//! towards 0.3 with the weight of 20 events.
 
 use std::collections::BTreeMap;
 
@@ -7,220 +16,218 @@ use chrono::TimeDelta;
 
 use super::increments::float;
 use super::settings::Calibration;
-use super::window::{Cell, Counts, Window};
+use super::window::{Arm, Counts, Window};
 
-/// Dispersion assumed before anything is known, and how many bad events' weight that has: that of
-/// error streams of real services (PetShop: 3.8 to 4).
-const DISPERSION: f64 = 4.0;
-const DISPERSION_WEIGHT: f64 = 20.0;
-
-/// Windows are added up to blocks of this length: what comes within one is one disturbance.
+/// Length of a block.
 const BLOCK: TimeDelta = TimeDelta::minutes(2);
 
-/// Aggregated sources hide their pods: batches are never taken for smaller than usual there.
-const BATCH_MEAN_MIN: f64 = 2.5;
+/// What is assumed before anything is known, and how many events that weighs.
+const PHI_PRIOR: f64 = 4.0;
+const EVENTS_PRIOR: f64 = 20.0;
 
-/// Pods' weight of the usual differences between pods.
-const PODS_WEIGHT: f64 = 4.0;
+/// Blocks that the assumption weighs, for the upper bound.
+const BLOCKS_PRIOR: f64 = 8.0;
 
-/// Learns from windows of stable pods; the arm that a cell names does not matter. `canary_pods`
-/// of them play the canary in turn.
-#[must_use]
-pub fn calibrate(history: &[Window], canary_pods: usize) -> Calibration {
-    let pods = sums_by_pod(history);
-    if pods.len() < 2 {
-        return Calibration::default();
-    }
-    let dispersion = dispersion(history, &pods, canary_pods);
-    Calibration {
-        batch_mean: f64::midpoint(dispersion, 1.0).max(1.0),
-        pod_sd: pod_sd(&pods, dispersion),
+/// Least mean batch of a source without pods: its next block differs for other reasons as well,
+/// but one series tells too little to go below what is usual.
+const AGGREGATED_MIN: f64 = 2.5;
+
+/// Windows that are looked at, the latest ones: 6 hours of 15 seconds.
+const WINDOWS_MAX: usize = 1440;
+
+/// The one-sided 90 % point of the standard normal law.
+const QUANTILE: f64 = 1.28;
+
+/// Bad events and events.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    bad: f64,
+    events: f64,
+}
+
+impl Sums {
+    fn add(&mut self, other: Self) {
+        self.bad += other.bad;
+        self.events += other.events;
     }
 }
 
-/// The same for a source that does not tell pods apart: successive blocks of stable against each
-/// other. Differences between pods cannot be seen and are left at what is usual.
-#[must_use]
-pub fn calibrate_sums(history: &[Window]) -> Calibration {
-    let blocks = blocks(history);
-    let sums: Vec<(f64, f64)> = blocks
-        .iter()
-        .map(|windows| {
-            windows.iter().fold((0.0, 0.0), |sum, window| {
-                let (canary, stable) = window.arms();
-                (
-                    sum.0 + float(canary.bad) + float(stable.bad),
-                    sum.1 + float(canary.events) + float(stable.events),
-                )
-            })
-        })
-        .collect();
-    let mut fit = Dispersion::default();
-    for pair in sums.windows(2) {
-        if let [(bad, events), (next_bad, next_events)] = pair {
-            fit.add(*bad, *events, bad + next_bad, events + next_events);
-        }
-    }
-    Calibration {
-        batch_mean: f64::midpoint(fit.value(0.25), 1.0).max(BATCH_MEAN_MIN),
-        ..Calibration::default()
-    }
-}
-
-fn cells(window: &Window) -> &[Cell] {
-    match &window.counts {
-        Counts::Cells(cells) => cells,
-        Counts::Arms { .. } => &[],
-    }
-}
-
-/// Bad events and events of each pod.
-fn sums_by_pod(history: &[Window]) -> BTreeMap<&str, (f64, f64)> {
-    let mut pods: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-    for cell in history.iter().flat_map(cells) {
-        let (bad, events) = pods.entry(&cell.pod).or_default();
-        *bad += float(cell.bad.min(cell.events));
-        *events += float(cell.events);
-    }
-    pods
-}
-
-/// Windows that ended in the same block.
-fn blocks(history: &[Window]) -> Vec<Vec<&Window>> {
-    let mut blocks: BTreeMap<i64, Vec<&Window>> = BTreeMap::new();
-    for window in history {
-        let block = window.ends_at.timestamp_millis().div_euclid(BLOCK.num_milliseconds());
-        blocks.entry(block).or_default().push(window);
-    }
-    blocks.into_values().collect()
-}
-
-/// Variance over mean of the pseudo-canary's bad events, given both arms' together.
-#[derive(Default)]
+/// A sum of squared deviations and what it would be without batches.
+#[derive(Debug, Clone, Copy, Default)]
 struct Dispersion {
     squares: f64,
-    variance: f64,
-    picks: f64,
+    expected: f64,
+    bad: f64,
+    blocks: f64,
 }
 
 impl Dispersion {
-    fn add(&mut self, bad: f64, events: f64, all_bad: f64, all_events: f64) {
-        if all_events <= 0.0 {
-            return;
-        }
-        let share = events / all_events;
-        self.squares += (bad - share * all_bad).powi(2);
-        self.variance += share * (1.0 - share) * all_bad;
+    /// Takes in how the bad events of a block fell to a group that has this part of its events.
+    fn add(&mut self, group: f64, all: f64, part: f64) {
+        self.squares += (group - part * all).powi(2);
+        self.expected += part * (1.0 - part) * all;
     }
 
-    /// Shrunk towards what is usual; `spread` is w(1-w) of the picks.
-    fn value(&self, spread: f64) -> f64 {
-        let picks = self.picks.max(1.0);
-        let assumed = DISPERSION_WEIGHT * spread;
-        (self.squares / picks + DISPERSION * assumed) / (self.variance / picks + assumed)
+    /// φ, drawn towards what is usual.
+    fn phi(&self) -> f64 {
+        if self.expected <= 0.0 {
+            return PHI_PRIOR;
+        }
+        let found = self.squares / self.expected;
+        (self.bad * found + EVENTS_PRIOR * PHI_PRIOR) / (self.bad + EVENTS_PRIOR)
+    }
+
+    /// The calibration of batches: mean and upper bound.
+    fn batches(&self) -> (f64, f64) {
+        let phi = self.phi();
+        let relative_sd = (2.0 / (self.blocks + BLOCKS_PRIOR)).sqrt();
+        let of = |phi: f64| f64::midpoint(phi, 1.0).max(1.0);
+        (of(phi), of(phi * (1.0 + QUANTILE * relative_sd)))
     }
 }
 
-fn dispersion(history: &[Window], pods: &BTreeMap<&str, (f64, f64)>, canary_pods: usize) -> f64 {
-    let names: Vec<&str> = pods.keys().copied().collect();
-    let size = canary_pods.clamp(1, names.len() / 2);
-    let mut fit = Dispersion::default();
-    let blocks = blocks(history);
-    for pick in names.chunks_exact(size) {
-        fit.picks += 1.0;
-        for block in &blocks {
-            let (mut own, mut all) = ((0.0, 0.0), (0.0, 0.0));
-            for cell in block.iter().flat_map(|window| cells(window)) {
-                let (bad, events) = (float(cell.bad.min(cell.events)), float(cell.events));
-                all = (all.0 + bad, all.1 + events);
-                if pick.contains(&&*cell.pod) {
-                    own = (own.0 + bad, own.1 + events);
+/// Calibrates from windows of the past, of which only stable counts; `canary_pods` is how many
+/// pods the canary will have at most times.
+#[must_use]
+pub fn calibrate(history: &[Window], canary_pods: usize) -> Calibration {
+    let mut windows: Vec<&Window> = history.iter().collect();
+    windows.sort_by_key(|window| window.ends_at);
+    let skipped = windows.len().saturating_sub(WINDOWS_MAX);
+    let mut blocks: BTreeMap<i64, BTreeMap<&str, Sums>> = BTreeMap::new();
+    let mut per_arm: BTreeMap<i64, Sums> = BTreeMap::new();
+    for window in windows.into_iter().skip(skipped) {
+        // By its middle, so that a window that ends with a block belongs to it.
+        let middle = window.ends_at.timestamp_millis() - window.length.num_milliseconds() / 2;
+        let block = middle.div_euclid(BLOCK.num_milliseconds());
+        match &window.counts {
+            Counts::Cells(cells) => {
+                let pods = blocks.entry(block).or_default();
+                for cell in cells.iter().filter(|cell| cell.arm == Arm::Stable) {
+                    let bad = float(cell.bad.min(cell.events));
+                    let sums = Sums { bad, events: float(cell.events) };
+                    pods.entry(&*cell.pod).or_default().add(sums);
                 }
             }
-            fit.add(own.0, own.1, all.0, all.1);
+            Counts::Arms { .. } => {
+                let (_, stable) = window.arms();
+                let sums = Sums { bad: float(stable.bad), events: float(stable.events) };
+                per_arm.entry(block).or_default().add(sums);
+            }
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "pods are few")]
-    let weight = size as f64 / names.len() as f64;
-    fit.value(weight * (1.0 - weight))
+    if blocks.is_empty() && !per_arm.is_empty() {
+        let (mean, upper) = successive(&per_arm).batches();
+        return Calibration {
+            batch_mean: mean.max(AGGREGATED_MIN),
+            batch_mean_upper: upper.max(AGGREGATED_MIN),
+            ..Calibration::default()
+        };
+    }
+    let (batch_mean, batch_mean_upper) = groups(&blocks, canary_pods.max(1)).batches();
+    Calibration { pod_sd: pod_sd(&blocks), batch_mean, batch_mean_upper }
 }
 
-/// Lasting differences: what the pods' totals vary beyond their dispersion, by moments, shrunk
-/// towards what is usual as far as the events cannot tell.
-fn pod_sd(pods: &BTreeMap<&str, (f64, f64)>, dispersion: f64) -> f64 {
-    let usual = Calibration::default().pod_sd.powi(2);
-    let (bad, events) = pods.values().fold((0.0, 0.0), |sum, pod| (sum.0 + pod.0, sum.1 + pod.1));
-    if bad <= 0.0 || events <= 0.0 {
-        return usual.sqrt();
+/// Groups of pods against the others.
+fn groups(blocks: &BTreeMap<i64, BTreeMap<&str, Sums>>, size: usize) -> Dispersion {
+    let mut found = Dispersion::default();
+    for pods in blocks.values() {
+        let all = total(pods.values());
+        if pods.len() < 2 || all.bad <= 0.0 || all.events <= 0.0 {
+            continue;
+        }
+        let size = size.min(pods.len() / 2).max(1);
+        let sums: Vec<Sums> = pods.values().copied().collect();
+        // Each group in part, so that a block weighs as one.
+        let mut of_block = Dispersion::default();
+        for first in 0..sums.len() {
+            let group = total(sums.iter().cycle().skip(first).take(size));
+            of_block.add(group.bad, all.bad, group.events / all.events);
+        }
+        let groups = count(sums.len());
+        found.squares += of_block.squares / groups;
+        found.expected += of_block.expected / groups;
+        found.bad += all.bad;
+        found.blocks += 1.0;
     }
-    let (mut excess, mut square, mut known) = (0.0, 0.0, 0.0);
-    for (own_bad, own_events) in pods.values() {
-        let expected = bad / events * own_events;
-        excess += (own_bad - expected).powi(2) - dispersion * expected;
-        square += expected * expected;
-        // How much of this pod's deviation would be its own, were it a usual one.
-        known += usual * expected / (usual * expected + dispersion);
+    found
+}
+
+/// A block against the next one.
+fn successive(blocks: &BTreeMap<i64, Sums>) -> Dispersion {
+    let mut found = Dispersion::default();
+    let mut pairs =
+        blocks.iter().zip(blocks.iter().skip(1)).filter(|((a, _), (b, _))| *a + 1 == **b);
+    for ((_, first), (_, second)) in &mut pairs {
+        let (bad, events) = (first.bad + second.bad, first.events + second.events);
+        if bad > 0.0 && events > 0.0 {
+            found.add(first.bad, bad, first.events / events);
+            // Each block is in two pairs.
+            found.bad += bad / 2.0;
+            found.blocks += 0.5;
+        }
     }
-    let found = (excess / square).max(0.0);
-    ((PODS_WEIGHT * usual + known * found) / (PODS_WEIGHT + known)).sqrt()
+    found
+}
+
+/// Standard deviation of lasting differences between pods, of the logarithm of their rates.
+fn pod_sd(blocks: &BTreeMap<i64, BTreeMap<&str, Sums>>) -> f64 {
+    let prior = Calibration::default().pod_sd;
+    let mut pods: BTreeMap<&str, Expected> = BTreeMap::new();
+    for block in blocks.values() {
+        let all = total(block.values());
+        if all.events <= 0.0 {
+            continue;
+        }
+        for (name, sums) in block {
+            let pod = pods.entry(name).or_default();
+            pod.bad += sums.bad;
+            pod.expected += all.bad * sums.events / all.events;
+        }
+    }
+    // Within a pod: around its own rate, block by block.
+    let (mut squares, mut expected) = (0.0, 0.0);
+    for block in blocks.values() {
+        let all = total(block.values());
+        for (name, sums) in block.iter().filter(|_| all.events > 0.0) {
+            let own =
+                pods.get(name).map_or(0.0, |pod| pod.bad / pod.expected.max(f64::MIN_POSITIVE));
+            let here = own * all.bad * sums.events / all.events;
+            squares += (sums.bad - here).powi(2);
+            expected += here;
+        }
+    }
+    if pods.len() < 2 || expected <= 0.0 {
+        return prior;
+    }
+    let within = (squares + EVENTS_PRIOR * PHI_PRIOR) / (expected + EVENTS_PRIOR);
+    let between: f64 =
+        pods.values().map(|pod| (pod.bad - pod.expected).powi(2) - within * pod.expected).sum();
+    let scale: f64 = pods.values().map(|pod| pod.expected.powi(2)).sum();
+    let found = (between / scale.max(f64::MIN_POSITIVE)).max(0.0);
+    // What the history says about σ² weighs as its batches per pod.
+    let weight = scale / expected / within * (count(pods.len()) - 1.0);
+    let variance = (weight * found + EVENTS_PRIOR * prior * prior) / (weight + EVENTS_PRIOR);
+    variance.sqrt()
+}
+
+/// Bad events of a pod, and what they would be at the common rate.
+#[derive(Debug, Clone, Copy, Default)]
+struct Expected {
+    bad: f64,
+    expected: f64,
+}
+
+fn total<'s>(sums: impl Iterator<Item = &'s Sums>) -> Sums {
+    sums.fold(Sums::default(), |mut all, one| {
+        all.add(*one);
+        all
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "pods are few")]
+fn count(pods: usize) -> f64 {
+    pods as f64
 }
 
 #[cfg(test)]
-mod tests {
-    use chrono::{DateTime, TimeDelta};
-
-    use super::super::tests::cells;
-    use super::{Window, calibrate, calibrate_sums};
-
-    /// Two hours of ten pods: mean bad events per pod and window, mean batch, and the factor of
-    /// the first half of the pods.
-    fn history(mean: f64, batch: u64, factor: f64) -> Vec<Window> {
-        let mut noise = fastrand::Rng::with_seed(7);
-        let poisson = |noise: &mut fastrand::Rng, mean: f64| {
-            let (mut product, mut count) = (noise.f64(), 0_u64);
-            while product > (-mean).exp() {
-                product *= noise.f64();
-                count += 1;
-            }
-            count
-        };
-        (0..480)
-            .map(|n| {
-                let bad: Vec<u64> = (0..10)
-                    .map(|pod| {
-                        let own = if pod < 5 { factor } else { 1.0 };
-                        #[expect(clippy::cast_precision_loss, reason = "small")]
-                        let batches = poisson(&mut noise, mean * own / batch as f64);
-                        batches * batch
-                    })
-                    .collect();
-                Window {
-                    ends_at: DateTime::UNIX_EPOCH + TimeDelta::seconds(15 * (n + 1)),
-                    length: TimeDelta::seconds(15),
-                    counts: cells(&[], &bad, 10_000),
-                }
-            })
-            .collect()
-    }
-
-    #[test]
-    fn batches_and_pods_are_recognised() {
-        let plain = calibrate(&history(2.0, 1, 1.0), 2);
-        assert!((1.0..1.3).contains(&plain.batch_mean), "{plain:?}");
-        assert!(plain.pod_sd < 0.2, "{plain:?}");
-        let batched = calibrate(&history(2.0, 5, 1.0), 2);
-        assert!((2.2..4.0).contains(&batched.batch_mean), "{batched:?}");
-        let uneven = calibrate(&history(2.0, 1, 3.0), 2);
-        assert!((0.35..0.8).contains(&uneven.pod_sd), "{uneven:?}");
-        assert!(calibrate_sums(&history(2.0, 1, 1.0)).batch_mean >= 2.5);
-    }
-
-    #[test]
-    fn without_history_the_usual_is_assumed() {
-        let usual = super::Calibration::default();
-        assert_eq!(calibrate(&[], 1), usual);
-        let quiet = calibrate(&history(0.0, 1, 1.0), 2);
-        assert!((quiet.pod_sd - usual.pod_sd).abs() < 1e-9, "{quiet:?}");
-        assert!((quiet.batch_mean - usual.batch_mean).abs() < 1e-9, "{quiet:?}");
-    }
-}
+mod tests;

@@ -33,6 +33,10 @@ impl Process {
         self.log_mixture += log_increment;
     }
 
+    pub(super) fn is_sound(self) -> bool {
+        self.log_mixture.is_finite()
+    }
+
     /// `ln E` while this much of the weights is left.
     pub(super) fn log_evidence(self, left: f64) -> f64 {
         log_add(self.log_mixture, left.ln())

@@ -22,6 +22,30 @@ pub(super) struct Table {
 const SCALE: f64 = 1e200;
 
 impl Table {
+    /// The share of bad cells, both arms together.
+    pub(super) fn share(&self) -> f64 {
+        f64::from(self.bad) / f64::from(self.cells.max(1))
+    }
+
+    /// The same, a standard deviation higher.
+    pub(super) fn share_upper(&self) -> f64 {
+        upper(self.share(), self.cells)
+    }
+
+    /// Stable's share if all bad cells were stable's, a standard deviation higher: where canary
+    /// pods have little load, the share of all cells says too little about stable's.
+    pub(super) fn stable_share_upper(&self) -> f64 {
+        let stable = self.cells.saturating_sub(self.canary);
+        upper((f64::from(self.bad) / f64::from(stable.max(1))).min(1.0), stable)
+    }
+
+    /// Whether there are so many bad cells that more than half of stable's must be among them,
+    /// even if all of the canary's are.
+    pub(super) fn is_mostly_bad(&self) -> bool {
+        let stable = self.cells.saturating_sub(self.canary);
+        self.bad.saturating_sub(self.canary) > stable / 2
+    }
+
     fn fewest(&self) -> u32 {
         (self.bad + self.canary).saturating_sub(self.cells)
     }
@@ -64,6 +88,10 @@ impl Table {
         }
         sum.ln() + scaled
     }
+}
+
+fn upper(share: f64, cells: u32) -> f64 {
+    share + (share * (1.0 - share) / f64::from(cells.max(1))).sqrt()
 }
 
 #[cfg(test)]

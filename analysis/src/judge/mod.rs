@@ -13,26 +13,34 @@ mod catastrophe;
 mod cells;
 mod change_point;
 mod difference;
+mod episode;
 mod evidence;
+mod fleet;
+mod gauge;
 mod hypergeometric;
 mod increments;
+mod live;
+mod normal;
 mod observe;
 mod odds;
 mod past;
+pub mod planning;
+mod pods;
+mod processes;
+#[cfg(test)]
+mod random;
 mod settings;
 mod share;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod window;
 
-pub use calibrate::{calibrate, calibrate_sums};
+pub use calibrate::calibrate;
 pub use catastrophe::Catastrophe;
 pub use evidence::{Evidence, UnreadableEvidence};
+pub use gauge::Gauge;
 pub use observe::RoundReport;
 pub use settings::{Calibration, Judge, Margin, Margins, MetricPlan};
 pub use standing::{ClusterStanding, MetricStanding, Rates, Scope, Standing};
 pub use window::{Arm, ArmCounts, Cell, ClusterName, Counts, MetricName, Observation, Window};
-
-#[cfg(test)]
-mod rows;
-#[cfg(test)]
-mod tests;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::evidence::{Evidence, Live, Place};
+use super::evidence::{Evidence, Place, Stream};
 use super::increments;
+use super::live::Live;
+use super::pods::FleetPods;
 use super::settings::{Calibration, Judge};
-use super::window::{ClusterName, MetricName, Observation};
+use super::window::{ClusterName, MetricName, Observation, Window};
 
 /// What became of a round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,70 +22,139 @@ pub struct RoundReport {
     pub silent: usize,
 }
 
+/// A window of the plan.
+struct Due {
+    /// Places in the plan: metric, stream, and cluster in the order of names.
+    at: (usize, usize, usize),
+    window: Window,
+    calibration: Calibration,
+}
+
 impl Judge {
     /// Takes in the windows of one round. Their order does not matter; each window counts once.
     pub fn observe(
         &self,
         evidence: &mut Evidence,
         calibrations: &BTreeMap<(MetricName, ClusterName), Calibration>,
-        mut round: Vec<Observation>,
+        round: Vec<Observation>,
     ) -> RoundReport {
-        round.sort_by(|a, b| {
-            let key =
-                |o: &Observation| (o.window.ends_at, o.cluster.clone(), o.metric.clone(), o.stream);
-            key(a).cmp(&key(b))
-        });
         let mut report = RoundReport::default();
+        let mut clusters: Vec<&ClusterName> = self.clusters.iter().collect();
+        clusters.sort_unstable();
+        let mut due: Vec<Due> = Vec::with_capacity(round.len());
         for observation in round {
-            let calibration = calibrations
-                .get(&(observation.metric.clone(), observation.cluster.clone()))
-                .copied()
-                .unwrap_or_default();
-            self.take(evidence, &calibration, &observation, &mut report);
+            let Observation { metric, stream, cluster, window } = observation;
+            let place = self.metrics.iter().position(|plan| plan.name == metric);
+            let plan = place.and_then(|place| Some((place, self.metrics.get(place)?)));
+            let cluster_at = clusters.binary_search(&&cluster);
+            let (Some((place, _)), Ok(cluster_at)) =
+                (plan.filter(|(_, plan)| stream < plan.streams()), cluster_at)
+            else {
+                report.foreign += 1;
+                continue;
+            };
+            let calibration = if calibrations.is_empty() {
+                Calibration::default()
+            } else {
+                calibrations.get(&(metric, cluster)).copied().unwrap_or_default()
+            };
+            due.push(Due { at: (place, stream, cluster_at), window, calibration });
+        }
+        // Of two windows of one stream and one end only one counts; which one must not depend
+        // on the order in which they came either.
+        due.sort_by(|a, b| {
+            let (one, other) = (&a.window, &b.window);
+            (one.ends_at, a.at)
+                .cmp(&(other.ends_at, b.at))
+                .then_with(|| one.length.cmp(&other.length))
+                .then_with(|| one.counts.cmp(&other.counts))
+        });
+        let mut pods = FleetPods::default();
+        for Due { at, window, calibration } in &due {
+            if self.is_new(evidence, *at, &clusters, window) {
+                pods.note(*at, window, calibration);
+            }
+        }
+        for Due { at, window, calibration } in &due {
+            let (metric, stream, cluster) = *at;
+            let (Some(plan), Some(name)) = (self.metrics.get(metric), clusters.get(cluster)) else {
+                continue;
+            };
+            let Some(stream) = stream_of(evidence, &plan.name, stream, plan.streams()) else {
+                continue;
+            };
+            let Stream { fleet, clusters: places } = stream;
+            let Some(live) = live_of(places, name) else {
+                report.foreign += 1;
+                continue;
+            };
+            if !live.past.is_before(window.ends_at) {
+                report.late += 1;
+                continue;
+            }
+            let (_, number, _) = *at;
+            let fleet_sd = pods.sd(metric, number);
+            let (found, added) =
+                increments::of_window(window, &live.past, &plan.margins, calibration, fleet_sd);
+            live.past.add(window.ends_at, added);
+            if let Some(mut found) = found {
+                live.take(window, &mut found, self.episode);
+                fleet.take(window, &found);
+                report.counted += 1;
+            } else {
+                report.silent += 1;
+            }
         }
         report
     }
 
-    fn take(
+    /// Whether a window has not been counted, nor a later one.
+    fn is_new(
         &self,
-        evidence: &mut Evidence,
-        calibration: &Calibration,
-        observation: &Observation,
-        report: &mut RoundReport,
-    ) {
-        let Observation { metric, stream, cluster, window } = observation;
-        let plan = self.metrics.iter().find(|plan| plan.name == *metric);
-        let Some(plan) =
-            plan.filter(|plan| *stream < plan.streams && self.clusters.contains(cluster))
-        else {
-            report.foreign += 1;
-            return;
+        evidence: &Evidence,
+        (metric, stream, cluster): (usize, usize, usize),
+        clusters: &[&ClusterName],
+        window: &Window,
+    ) -> bool {
+        let (Some(plan), Some(cluster)) = (self.metrics.get(metric), clusters.get(cluster)) else {
+            return false;
         };
-        let streams = evidence.metrics.entry(metric.to_string()).or_default();
-        if streams.len() < plan.streams {
-            streams.resize_with(plan.streams, Default::default);
+        let streams = evidence.metrics.get(&*plan.name);
+        let place = streams
+            .and_then(|streams| streams.get(stream))
+            .and_then(|stream| stream.clusters.get(&***cluster));
+        match place {
+            Some(Place::Live(live)) => live.past.is_before(window.ends_at),
+            Some(Place::Finished { .. }) => false,
+            None => true,
         }
-        let Some(stream) = streams.get_mut(*stream) else { return };
-        let place = stream
-            .clusters
-            .entry(cluster.to_string())
-            .or_insert_with(|| Place::Live(Box::<Live>::default()));
-        let Place::Live(live) = place else {
-            report.foreign += 1;
-            return;
-        };
-        if !live.past.is_before(window.ends_at) {
-            report.late += 1;
-            return;
-        }
-        let (found, added) = increments::of_window(window, &live.past, &plan.margins, calibration);
-        if let Some(found) = found {
-            let counted = live.take(window, &found, self.episode);
-            stream.fleet.take(window, &counted);
-            report.counted += 1;
-        } else {
-            report.silent += 1;
-        }
-        live.past.add(window.ends_at, added);
+    }
+}
+
+/// The evidence of a stream; begun where there is none.
+fn stream_of<'e>(
+    evidence: &'e mut Evidence,
+    metric: &str,
+    stream: usize,
+    streams: usize,
+) -> Option<&'e mut Stream> {
+    if !evidence.metrics.contains_key(metric) {
+        evidence.metrics.insert(metric.to_owned(), Vec::new());
+    }
+    let of_metric = evidence.metrics.get_mut(metric)?;
+    if of_metric.len() <= stream {
+        of_metric.resize_with(streams, Stream::default);
+    }
+    of_metric.get_mut(stream)
+}
+
+/// What is kept of a cluster; begun where there is nothing. None of one that is finished.
+fn live_of<'p>(places: &'p mut BTreeMap<String, Place>, cluster: &str) -> Option<&'p mut Live> {
+    if !places.contains_key(cluster) {
+        places.insert(cluster.to_owned(), Place::Live(Box::<Live>::default()));
+    }
+    match places.get_mut(cluster)? {
+        Place::Live(live) => Some(live),
+        Place::Finished { .. } => None,
     }
 }

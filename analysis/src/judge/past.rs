@@ -53,6 +53,13 @@ impl Past {
         sound_share((self.worse_cells + 0.2) / (self.cells + 4.0))
     }
 
+    pub(super) fn is_sound(&self) -> bool {
+        let Self { at_ms: _, bad, events, cells, bad_cells, worse_cells } = self;
+        [bad, events, cells, bad_cells, worse_cells]
+            .iter()
+            .all(|sum| sum.is_finite() && **sum >= 0.0)
+    }
+
     /// End of the last window that was taken in.
     pub(super) fn until(&self) -> Option<DateTime<Utc>> {
         (self.at_ms > 0).then(|| DateTime::from_timestamp_millis(self.at_ms)).flatten()

@@ -38,13 +38,43 @@ pub struct Calibration {
     pub pod_sd: f64,
     /// Mean size of a batch of bad events, from 1.
     pub batch_mean: f64,
+    /// Upper bound of `batch_mean`: what speaks for a release from a volume of good events alone
+    /// needs the worst case.
+    pub batch_mean_upper: f64,
 }
 
 impl Default for Calibration {
     /// Without any history: differences and batches as they are usual.
     fn default() -> Self {
-        Self { pod_sd: 0.3, batch_mean: 2.5 }
+        Self { pod_sd: 0.3, batch_mean: 2.5, batch_mean_upper: 2.5 }
     }
+}
+
+/// Batches and differences beyond these are no calibration; nothing is believed from there on.
+const BATCHES_MAX: f64 = 1e4;
+const POD_SD_MAX: f64 = 5.0;
+
+impl Calibration {
+    /// `pod_sd` in its range; what is no number counts as the usual.
+    pub(super) fn pods(&self) -> f64 {
+        sound(self.pod_sd, Self::default().pod_sd, 0.0, POD_SD_MAX)
+    }
+
+    /// `batch_mean` in its range, likewise.
+    pub(super) fn batches(&self) -> f64 {
+        sound(self.batch_mean, Self::default().batch_mean, 1.0, BATCHES_MAX)
+    }
+
+    /// `batch_mean_upper`, at least `batch_mean`, likewise.
+    pub(super) fn batches_upper(&self) -> f64 {
+        let upper =
+            sound(self.batch_mean_upper, Self::default().batch_mean_upper, 1.0, BATCHES_MAX);
+        upper.max(self.batches())
+    }
+}
+
+fn sound(number: f64, usual: f64, min: f64, max: f64) -> f64 {
+    if number.is_nan() { usual } else { number.clamp(min, max) }
 }
 
 /// A comparison metric of a rollout.
@@ -60,6 +90,16 @@ pub struct MetricPlan {
     pub margins: Margins,
     /// Streams: 1 for counters, one per edge for a histogram.
     pub streams: usize,
+}
+
+/// More edges than any histogram is asked about.
+const STREAMS_MAX: usize = 64;
+
+impl MetricPlan {
+    /// Streams, at most 64.
+    pub(super) fn streams(&self) -> usize {
+        self.streams.min(STREAMS_MAX)
+    }
 }
 
 /// The judge of one attempt.

@@ -20,21 +20,21 @@ pub(super) struct Ratios {
 impl Ratios {
     /// `ln q/π₀` and `ln (1-q)/(1-π₀)`.
     fn logs(self, odds: f64) -> (f64, f64) {
-        let at_null = self.null * odds / (self.null * odds + 1.0);
-        let at_alternative = self.alternative * odds / (self.alternative * odds + 1.0);
-        ((at_alternative / at_null).ln(), ((1.0 - at_alternative) / (1.0 - at_null)).ln())
+        // q/π₀ and (1-q)/(1-π₀) without the difference from 1, which would be lost at large odds.
+        let down = (self.null * odds + 1.0) / (self.alternative * odds + 1.0);
+        ((self.alternative / self.null * down).ln(), down.ln())
     }
 
-    /// The power that keeps it an e-value for batches of this mean: the largest η with
+    /// Whether a power keeps it an e-value for batches of this mean: whether
     /// `A (1 + shared B) ≤ B`, `A = ρ n_c (G(x_c)-1)`, `B = n_s (1-G(x_s))`. `odds` is `n_c/n_s`.
     /// `shared` is the variance of a window's common rate times the stable batches in it.
-    pub(super) fn tempering(self, odds: f64, batch_mean: f64, shared: f64) -> f64 {
+    fn is_safe(self, odds: f64, batch_mean: f64, shared: f64) -> impl Fn(f64) -> bool {
         let (canary, stable) = self.logs(odds);
-        largest(|eta| {
+        move |eta| {
             let up = self.null * odds * (generating((eta * canary).exp(), batch_mean) - 1.0);
             let down = 1.0 - generating((eta * stable).exp(), batch_mean);
             up * (1.0 + shared * down) <= down * (1.0 + 1e-12)
-        })
+        }
     }
 
     /// `ln e` of these counts.
@@ -46,12 +46,13 @@ impl Ratios {
         let odds = canary.events as f64 / stable.events as f64;
         let (of_canary, of_stable) = self.logs(odds);
         let plain = canary.bad as f64 * of_canary + stable.bad as f64 * of_stable;
-        self.tempering(odds, batch_mean, 0.0) * plain
+        largest(self.is_safe(odds, batch_mean, 0.0)) * plain
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::batches::exactly_largest;
     use super::{ArmCounts, Ratios};
 
     #[test]
@@ -69,7 +70,8 @@ mod tests {
         ];
         for (mean, shared, expect) in cases {
             for (alternative, expect) in [2.0, 3.5, 10.0].into_iter().zip(expect) {
-                let eta = Ratios { null: 1.25, alternative }.tempering(1.0 / 9.0, mean, shared);
+                let ratios = Ratios { null: 1.25, alternative };
+                let eta = exactly_largest(ratios.is_safe(1.0 / 9.0, mean, shared));
                 assert!((eta - expect).abs() < 1e-10, "b {mean} r {alternative}: {eta}");
             }
         }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::batches::generating;
 use super::change_point::{log_add, log_mean};
-use super::evidence::{Evidence, Place, Stream, Totals};
+use super::evidence::{Evidence, Place, Stream};
 use super::increments::float;
+use super::live::Totals;
 use super::settings::{Calibration, Judge, MetricPlan};
 use super::window::{ArmCounts, ClusterName, MetricName};
 use crate::figures::{percent, short, whole};
@@ -114,8 +115,8 @@ impl Judge {
             .map(|(plan, (_, against))| self.metric(evidence, plan, against))
             .collect();
         let against_ln = sum(against.iter().map(|(weight, part)| weight.ln() + part.all));
-        // Each further attempt of a revision has half the chance of the one before.
-        let attempts = f64::from(evidence.attempts.saturating_sub(1).min(64));
+        // Attempt k of a revision has α/2^k, so that all of them together have α.
+        let attempts = f64::from(evidence.attempts.clamp(1, 64));
         let against_bar_ln = -self.false_abort.ln() + attempts * std::f64::consts::LN_2;
         let crossed = (against_ln >= against_bar_ln).then(|| scope(&against));
         let deciding = self.metrics.iter().zip(&metrics).filter(|(plan, _)| plan.promotes);
@@ -136,8 +137,11 @@ impl Judge {
 
     fn against(&self, evidence: &Evidence, plan: &MetricPlan) -> Against {
         let streams = streams(evidence, plan);
+        // A stream that has not been looked at counts as 1, like a cluster that has not started.
+        let unseen = plan.streams().saturating_sub(streams.len());
         let mean = |values: &dyn Fn(&Stream) -> f64| {
-            log_mean(streams.iter().map(|stream| values(stream))).unwrap_or(0.0)
+            let seen = streams.iter().map(|stream| values(stream));
+            log_mean(seen.chain(std::iter::repeat_n(0.0, unseen))).unwrap_or(0.0)
         };
         let fleet = mean(&|stream| least(stream.fleet.log_evidence()));
         let clusters: BTreeMap<ClusterName, f64> = self
@@ -198,7 +202,7 @@ impl Judge {
 /// The streams that have been looked at: a histogram may have fewer edges than it could.
 fn streams<'e>(evidence: &'e Evidence, plan: &MetricPlan) -> Vec<&'e Stream> {
     let streams = evidence.metrics.get(&*plan.name).map_or(&[][..], Vec::as_slice);
-    streams.iter().filter(|stream| stream.is_begun()).collect()
+    streams.iter().filter(|stream| stream.is_seen()).collect()
 }
 
 fn least((ratio, difference): (f64, f64)) -> f64 {
@@ -254,6 +258,12 @@ fn needed(plan: &MetricPlan, missing_ln: f64) -> u64 {
     if per_event > 0.0 { whole((missing / per_event).ceil()) } else { 0 }
 }
 
+/// Evidence as people read it: beyond a million nobody counts.
+fn times(log: f64) -> String {
+    const MOST: f64 = 1e6;
+    if log > MOST.ln() { "over a million".to_owned() } else { short(log.exp()) }
+}
+
 fn sentence(standing: &Standing) -> String {
     let worst = standing.metrics.iter().max_by(|a, b| a.against_ln.total_cmp(&b.against_ln));
     let weakest = standing.metrics.iter().min_by(|a, b| a.in_favour_ln.total_cmp(&b.in_favour_ln));
@@ -275,22 +285,22 @@ fn sentence(standing: &Standing) -> String {
             "{}: {}; evidence that it is worse: {} (taken back at {})",
             worst.name,
             both(worst.rates),
-            short(worst.against_ln.exp()),
-            short(standing.against_bar_ln.exp())
+            times(worst.against_ln),
+            times(standing.against_bar_ln)
         ),
         (_, Some(weakest)) if standing.in_favour_ln < standing.in_favour_bar_ln => format!(
             "{}: {}; evidence that it is good: {} of {}, about {} more canary events without a bad one",
             weakest.name,
             both(weakest.rates),
-            short(weakest.in_favour_ln.exp()),
-            short(standing.in_favour_bar_ln.exp()),
+            times(weakest.in_favour_ln),
+            times(standing.in_favour_bar_ln),
             weakest.needed_events
         ),
         (_, Some(weakest)) => format!(
             "{}: {}; evidence that it is good: {}",
             weakest.name,
             both(weakest.rates),
-            short(weakest.in_favour_ln.exp())
+            times(weakest.in_favour_ln)
         ),
         (_, None) => "no comparison metric".to_owned(),
     }

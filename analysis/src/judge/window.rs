@@ -20,7 +20,7 @@ pub enum Arm {
 }
 
 /// One pod in one window. Only pods with both samples, warm and not terminating have one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cell {
     /// The pod's revision.
     pub arm: Arm,
@@ -33,7 +33,7 @@ pub struct Cell {
 }
 
 /// Sums of one arm from a source that does not tell pods apart.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ArmCounts {
     /// Bad events.
     pub bad: u64,
@@ -42,7 +42,7 @@ pub struct ArmCounts {
 }
 
 /// The counts of a window.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Counts {
     /// Per pod.
     Cells(Vec<Cell>),
@@ -81,11 +81,14 @@ pub struct Observation {
 }
 
 impl Window {
-    /// Events of both arms: canary, then stable.
+    /// Events of both arms: canary, then stable. No more are bad than there are.
     #[must_use]
     pub fn arms(&self) -> (ArmCounts, ArmCounts) {
         match &self.counts {
-            Counts::Arms { canary, stable } => (*canary, *stable),
+            Counts::Arms { canary, stable } => {
+                let sound = |arm: ArmCounts| ArmCounts { bad: arm.bad.min(arm.events), ..arm };
+                (sound(*canary), sound(*stable))
+            }
             Counts::Cells(cells) => {
                 let sum = |arm: Arm| {
                     let cells = cells.iter().filter(|cell| cell.arm == arm);

@@ -1,0 +1,68 @@
+//! A cluster under way.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::episode::Episode;
+use super::increments::Increments;
+use super::past::Past;
+use super::processes::{Processes, Time};
+use super::window::{ArmCounts, Window};
+
+/// What is kept of a stream in a cluster under way.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Live {
+    time: Time,
+    pub(super) past: Past,
+    processes: Processes,
+    episode: Episode,
+    pub(super) canary: Totals,
+    pub(super) stable: Totals,
+}
+
+/// Events since the attempt began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Totals {
+    pub(super) bad: u64,
+    pub(super) events: u64,
+}
+
+impl Totals {
+    fn add(&mut self, counts: ArmCounts) {
+        self.bad = self.bad.saturating_add(counts.bad.min(counts.events));
+        self.events = self.events.saturating_add(counts.events);
+    }
+}
+
+impl Live {
+    /// A cluster of which only the past is known.
+    pub(super) fn carrying(past: Past) -> Self {
+        Self { past, ..Self::default() }
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        self.processes.is_sound() && self.past.is_sound()
+    }
+
+    /// `ln E` of the ratio and of the difference.
+    pub(super) fn log_evidence(&self) -> (f64, f64) {
+        self.processes.log_evidence(self.time)
+    }
+
+    /// Takes in a window; `increments` is left with what of it counts.
+    pub(super) fn take(
+        &mut self,
+        window: &Window,
+        increments: &mut Increments,
+        episode: TimeDelta,
+    ) {
+        // An episode is never shorter than a window.
+        let span_ms = episode.max(window.length).num_milliseconds();
+        self.episode.cap(window.ends_at.timestamp_millis(), span_ms, increments.gains());
+        let weight = self.time.pass(window);
+        self.processes.step(weight, &increments.ratio, &increments.difference);
+        let (canary, stable) = window.arms();
+        self.canary.add(canary);
+        self.stable.add(stable);
+    }
+}

@@ -1,0 +1,60 @@
+//! Whole rollouts under the nulls: how often a bar is ever reached. Seeds are fixed; the bounds
+//! are those that the bars promise.
+
+use super::world::{Outcome, Site, judge, run};
+use crate::judge::Calibration;
+use crate::judge::random::Random;
+
+/// Rollouts per case, and how many of them 5 % are.
+const RUNS: u64 = 60;
+const ALLOWED: usize = 3;
+
+fn crossings(sites: &[Site], windows: i64, crossed: impl Fn(&Outcome) -> bool) -> usize {
+    let judge = judge(sites.len());
+    let calibration = Calibration::default();
+    (0..RUNS)
+        .filter(|seed| crossed(&run(&judge, sites, calibration, windows, &mut Random::new(*seed))))
+        .count()
+}
+
+#[test]
+fn a_tolerated_release_is_hardly_ever_taken_back() {
+    let usual = Site { ratio: 1.25, batch_mean: 2.5, ..Site::usual() };
+    for site in [
+        usual,
+        Site { share: 0.1, ..usual },
+        Site { canary_pods: 1, stable_pods: 1, weight: 0.5, ..usual },
+        // Unequal loads, both ways.
+        Site { canary_pods: 10, stable_pods: 4, weight: 0.5, ..usual },
+        Site { canary_pods: 3, stable_pods: 1, weight: 0.05, ..usual },
+        Site { canary_pods: 1, stable_pods: 9, weight: 0.5, ..usual },
+    ] {
+        let aborted = crossings(&[site; 2], 100, |outcome| outcome.aborted.is_some());
+        assert!(aborted <= ALLOWED, "{aborted} {site:?}");
+    }
+}
+
+#[test]
+fn a_release_twice_as_bad_hardly_ever_passes() {
+    let usual = Site { ratio: 2.0, batch_mean: 2.5, ..Site::usual() };
+    for site in [
+        usual,
+        Site { share: 0.1, ..usual },
+        Site { canary_pods: 2, stable_pods: 1, weight: 0.66, ..usual },
+        Site { canary_pods: 10, stable_pods: 4, weight: 0.5, ..usual },
+        Site { canary_pods: 3, stable_pods: 1, weight: 0.05, ..usual },
+    ] {
+        let promoted = crossings(&[site; 2], 100, |outcome| outcome.promoted.is_some());
+        assert!(promoted <= ALLOWED, "{promoted} {site:?}");
+    }
+}
+
+#[test]
+fn what_is_bad_is_found_and_what_is_good_is_promoted() {
+    let bad = Site { ratio: 3.0, ..Site::usual() };
+    let found = crossings(&[bad; 4], 100, |outcome| outcome.aborted.is_some());
+    assert!(found >= 57, "{found}");
+    let good = Site { ratio: 1.0, weight: 0.5, canary_pods: 10, stable_pods: 10, ..Site::usual() };
+    let promoted = crossings(&[good; 4], 100, |outcome| outcome.promoted.is_some());
+    assert!(promoted >= 57, "{promoted}");
+}
