@@ -15,7 +15,7 @@ use crate::{
     fleet::{Registry, client::CALL_TIMEOUT},
     gates::{Gates, Inputs},
     hub::Hub,
-    metrics::Provider,
+    metrics::{Provider, Surroundings},
     observe::{self, Captured, Observation},
     shelf::Key,
     status,
@@ -45,6 +45,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Where Events go.
     pub events: Events,
+    /// What the providers of measurements may use and reach.
+    pub surroundings: Surroundings,
 }
 
 /// One Rollout under control.
@@ -260,6 +262,7 @@ impl Reconciler {
             .map(|p| p.analysis.clone());
         let references = references.unwrap_or_default();
         let namespace = rollout.namespace().unwrap_or_default();
+        let surroundings = self.context.surroundings.clone();
         self.gates.run(gates, |gate| {
             let mut problems = Vec::new();
             let analysis = validate::resolve_all(&references, &namespace, &hub, &mut problems);
@@ -271,7 +274,7 @@ impl Reconciler {
                 .get(&Key::new("", &gate.member.0))
                 .ok_or_else(|| format!("there is no Cluster {}", gate.member))?;
             let provider = validate::provider(&cluster, &hub)?;
-            let provider = Provider::new(&provider.spec.prometheus)
+            let provider = Provider::new(&provider.spec, &surroundings)
                 .map_err(|error| format!("MetricProvider {}: {error}", provider.name_any()))?;
             let pods = |revision: Option<&planner::Revision>| {
                 let objects = captured.get(&gate.member);

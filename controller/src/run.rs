@@ -14,6 +14,7 @@ use crate::{
     events::Events,
     fleet::{Registry, client},
     hub::{self, Hub},
+    metrics::{Egress, Secrets, Surroundings},
     reconcile::Context,
     serve,
     supervise::supervise,
@@ -58,6 +59,10 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         wakes: Arc::clone(&wakes),
         metrics,
         events,
+        surroundings: Surroundings {
+            secrets: Secrets::new(Arc::clone(&hub.secrets), &arguments.namespace),
+            egress: Egress::refusing(own_api_server()),
+        },
     });
 
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
@@ -91,6 +96,12 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
             None => anyhow::bail!("there is nothing to do"),
         },
     }
+}
+
+/// The address of the hub's own API server, as every pod is told.
+fn own_api_server() -> Vec<std::net::IpAddr> {
+    let host = std::env::var("KUBERNETES_SERVICE_HOST").unwrap_or_default();
+    host.parse().into_iter().collect()
 }
 
 async fn hub_client(kubeconfig: Option<PathBuf>) -> anyhow::Result<Client> {

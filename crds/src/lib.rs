@@ -19,7 +19,10 @@ pub use analysis_template::{
     TemplateArgument, Threshold,
 };
 pub use cluster::{Cluster, ClusterMetrics, ClusterSpec, ClusterStatus, Credentials};
-pub use metric_provider::{MetricProvider, MetricProviderSpec, PrometheusProvider};
+pub use metric_provider::{
+    Authentication, BasicAuthentication, Header, HeaderSource, MetricProvider, MetricProviderSpec,
+    OAuth2ClientCredentials, PrometheusProvider, SecretKey, SigV4, Tls,
+};
 pub use quantity::{CountOrPercent, Duration, InvalidQuantity};
 pub use revision::revision_of;
 pub use rollout::{

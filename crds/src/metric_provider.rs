@@ -1,9 +1,15 @@
 //! `MetricProvider`: where measurements come from. Authors of rollouts name one, never a URL.
 
+mod access;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::access::{
+    Authentication, BasicAuthentication, Header, HeaderSource, OAuth2ClientCredentials, SecretKey,
+    SigV4, Tls,
+};
 use crate::Duration;
 
 /// A source of measurements, written by the platform team.
@@ -20,7 +26,8 @@ use crate::Duration;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MetricProviderSpec {
-    /// A server that speaks the Prometheus HTTP API.
+    /// A server that speaks the Prometheus HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics
+    /// and managed services.
     pub prometheus: PrometheusProvider,
 }
 
@@ -29,9 +36,22 @@ pub struct MetricProviderSpec {
 #[serde(rename_all = "camelCase")]
 pub struct PrometheusProvider {
     /// Base address of the server as the hub reaches it, for example `http://prometheus:9090`.
+    /// Loopback and link-local addresses and the hub's own API server are refused.
     #[schemars(length(max = 512), regex(pattern = "^https?://[^/?#@]+(/[^?#]*)?$"))]
     pub address: String,
-    /// How long the hub waits for one answer before the gate reports an error. Default 5s.
+    /// How the server proves who it is, and the hub's client certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// How the hub proves who it is; without it requests are anonymous.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Authentication>,
+    /// Headers added to every request, for example `X-Scope-OrgID` for a tenant of Mimir.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub headers: Vec<Header>,
+    /// How long the hub waits for one answer before the gate reports an error. Default 5s, at
+    /// most 1m.
     #[serde(default = "default_timeout")]
     pub timeout: Duration,
 }

@@ -1,25 +1,46 @@
-//! One Prometheus server, or another with the same HTTP API.
+//! Where measurements come from: one provider, as its `MetricProvider` describes it.
+//!
+//! The object is the platform team's word on what may be asked and with which credential. What
+//! an author writes is only ever the text of a query; it never becomes part of an address.
 
-use std::{fmt, time::Duration};
+mod auth;
+mod connection;
+mod egress;
+mod oauth2;
+mod prometheus;
+mod secrets;
+mod sigv4;
 
-use lockflight_crds::{InvalidQuantity, PrometheusProvider};
-use prometheus_http_query::Client;
-use reqwest::{Url, redirect};
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::answer::{Answer, AnswerError, parse};
+use lockflight_crds::{self as wire, InvalidQuantity, MetricProviderSpec};
 
-/// Bytes of one answer. Ten minutes of a thousand counters scraped every second are about 12 MB.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
+use self::{connection::Connection, prometheus::Prometheus};
+pub use self::{egress::Egress, secrets::Secrets};
+use super::answer::{Answer, AnswerError};
 
 /// Longest timeout; a gate that waits longer for one answer is not watching any more.
 const TIMEOUT_MAX: Duration = Duration::from_mins(1);
 
+/// What a provider needs of the hub.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    /// Secrets of the hub's own namespace.
+    pub secrets: Secrets,
+    /// What requests may reach.
+    pub egress: Egress,
+}
+
 /// Where measurements come from.
 #[derive(Clone)]
 pub struct Provider {
-    client: Client,
+    source: Arc<Source>,
     address: String,
     timeout: Duration,
+}
+
+enum Source {
+    Prometheus(Prometheus),
 }
 
 impl fmt::Debug for Provider {
@@ -28,53 +49,86 @@ impl fmt::Debug for Provider {
     }
 }
 
-/// Why a provider cannot be used.
+/// Why a provider cannot be used. Texts name fields, Secrets and keys, never their values.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     /// The address is none that the hub would dial.
-    #[error("spec.prometheus.address: {0} is not a plain http or https address")]
-    Address(String),
+    #[error("{field}: {address} {why}")]
+    Address {
+        /// The field.
+        field: String,
+        /// What it says.
+        address: String,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
     /// The timeout is no duration.
-    #[error("spec.prometheus.timeout: {0}")]
-    Timeout(InvalidQuantity),
+    #[error("{field}: {source}")]
+    Timeout {
+        /// The field.
+        field: String,
+        /// Why.
+        source: InvalidQuantity,
+    },
     /// The timeout is out of range.
-    #[error("spec.prometheus.timeout: must be from 1ms to 1m")]
-    TimeoutRange,
+    #[error("{0}: must be from 1ms to 1m")]
+    TimeoutRange(String),
+    /// Exactly one of several fields has to be set.
+    #[error("{field}: must have exactly one of {choice}")]
+    Choice {
+        /// The field.
+        field: String,
+        /// Those to choose from.
+        choice: &'static str,
+    },
+    /// A field has a value that cannot be used.
+    #[error("{field}: {why}")]
+    Unusable {
+        /// The field.
+        field: String,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
+    /// A Secret does not exist.
+    #[error(
+        "{field}: there is no Secret {secret} in namespace {namespace}: create it there, or name another one"
+    )]
+    NoSecret {
+        /// The field.
+        field: String,
+        /// Name of the Secret.
+        secret: String,
+        /// The hub's own namespace.
+        namespace: String,
+    },
+    /// A key of a Secret is missing or has a value that cannot be used.
+    #[error("{field}: key {key} of Secret {secret} {why}")]
+    Secret {
+        /// The field.
+        field: String,
+        /// Name of the Secret.
+        secret: String,
+        /// The key.
+        key: String,
+        /// What is wrong, and what to do.
+        why: &'static str,
+    },
     /// No client can be built, for example for want of root certificates.
     #[error("no HTTP client for the provider: {0}")]
     Client(reqwest::Error),
 }
 
 impl Provider {
-    /// A client for this provider. It follows no redirects and uses no proxy: the address is the
-    /// admin's word on where the hub may send requests.
-    pub fn new(spec: &PrometheusProvider) -> Result<Self, ProviderError> {
-        let refused = || ProviderError::Address(spec.address.clone());
-        let url = Url::parse(&spec.address).map_err(|_| refused())?;
-        let plain = matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none();
-        if !plain {
-            return Err(refused());
-        }
-        let timeout = spec.timeout.to_std().map_err(ProviderError::Timeout)?;
-        if timeout.is_zero() || timeout > TIMEOUT_MAX {
-            return Err(ProviderError::TimeoutRange);
-        }
-        let http = reqwest::Client::builder()
-            // The round's own deadline comes first; this only ends what that one leaves behind.
-            .timeout(timeout + Duration::from_secs(1))
-            .connect_timeout(timeout)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .user_agent("lockflight")
-            .build()
-            .map_err(ProviderError::Client)?;
-        let client = Client::from(http, &spec.address).map_err(|_| refused())?;
-        Ok(Self { client, address: spec.address.clone(), timeout })
+    /// A provider as described. It is not asked and no Secret is read yet: both happen with each
+    /// question, so that what was repaired meanwhile counts at once.
+    pub fn new(
+        spec: &MetricProviderSpec,
+        surroundings: &Surroundings,
+    ) -> Result<Self, ProviderError> {
+        let prometheus = &spec.prometheus;
+        let timeout = timeout("spec.prometheus.timeout", &prometheus.timeout)?;
+        let source = Source::Prometheus(Prometheus::new(prometheus, timeout, surroundings)?);
+        Ok(Self { source: Arc::new(source), address: prometheus.address.clone(), timeout })
     }
 
     /// The address, for messages.
@@ -89,59 +143,29 @@ impl Provider {
         self.timeout
     }
 
-    /// One instant query, evaluated at the provider's own time. As a POST: a query that names
-    /// many pods is longer than a URL may be.
+    /// The result of one query, at the provider's own time.
     pub(super) async fn ask(&self, query: &str) -> Result<Answer, AnswerError> {
-        let timeout_ms = i64::try_from(self.timeout.as_millis()).unwrap_or(i64::MAX);
-        let response = self.client.query(query).timeout(timeout_ms).post_raw().await;
-        let mut response = response.map_err(|error| AnswerError::Unreachable(innermost(&error)))?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| AnswerError::Unreachable(innermost(&error)))?
-        {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(AnswerError::TooLarge(ANSWER_BYTES_MAX));
-            }
-            body.extend_from_slice(&chunk);
+        match self.source.as_ref() {
+            Source::Prometheus(prometheus) => prometheus.ask(query).await,
         }
-        parse(status, &body)
     }
 }
 
-/// The cause at the bottom of an error, which is what a person can act on: "connection refused"
-/// rather than "error sending request".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
+fn timeout(field: &str, text: &wire::Duration) -> Result<Duration, ProviderError> {
+    let timeout = text
+        .to_std()
+        .map_err(|source| ProviderError::Timeout { field: field.to_owned(), source })?;
+    if timeout.is_zero() || timeout > TIMEOUT_MAX {
+        return Err(ProviderError::TimeoutRange(field.to_owned()));
     }
-    cause.to_string()
+    Ok(timeout)
 }
 
 #[cfg(test)]
-mod tests {
-    use lockflight_crds::PrometheusProvider;
-
-    use super::Provider;
-
-    #[test]
-    fn only_plain_addresses_are_dialled() {
-        let cases = [
-            ("http://prometheus:9090", "5s", true),
-            ("https://prometheus.example/base", "500ms", true),
-            ("ftp://prometheus", "5s", false),
-            ("file:///etc/passwd", "5s", false),
-            ("http://user:secret@prometheus", "5s", false),
-            ("http://prometheus/?x=y", "5s", false),
-            ("prometheus:9090", "5s", false),
-            ("http://prometheus:9090", "0s", false),
-            ("http://prometheus:9090", "2m", false),
-            ("http://prometheus:9090", "soon", false),
-        ];
-        for (address, timeout, accepted) in cases {
-            let spec = PrometheusProvider { address: address.to_owned(), timeout: timeout.into() };
-            assert_eq!(Provider::new(&spec).is_ok(), accepted, "{address} {timeout}");
-        }
-    }
-}
+#[path = "auth_tests.rs"]
+mod auth_tests;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
