@@ -15,7 +15,7 @@ use crate::{
     fleet::{Registry, client::CALL_TIMEOUT},
     gates::{Gates, Inputs},
     hub::Hub,
-    metrics::{Provider, Surroundings},
+    metrics::{MemberClient, Provider, Surroundings},
     observe::{self, Captured, Observation},
     shelf::Key,
     status,
@@ -263,6 +263,7 @@ impl Reconciler {
         let references = references.unwrap_or_default();
         let namespace = rollout.namespace().unwrap_or_default();
         let surroundings = self.context.surroundings.clone();
+        let registry = Arc::clone(&self.context.registry);
         self.gates.run(gates, |gate| {
             let mut problems = Vec::new();
             let analysis = validate::resolve_all(&references, &namespace, &hub, &mut problems);
@@ -274,6 +275,11 @@ impl Reconciler {
                 .get(&Key::new("", &gate.member.0))
                 .ok_or_else(|| format!("there is no Cluster {}", gate.member))?;
             let provider = validate::provider(&cluster, &hub)?;
+            let (registry, name) = (Arc::clone(&registry), gate.member.0.clone());
+            // Asked for with every question: a member may be engaged anew meanwhile.
+            let member: MemberClient =
+                Arc::new(move || registry.member(&name).map(|member| member.client.clone()));
+            let surroundings = Surroundings { member: Some(member), ..surroundings.clone() };
             let provider = Provider::new(&provider.spec, &surroundings)
                 .map_err(|error| format!("MetricProvider {}: {error}", provider.name_any()))?;
             let pods = |revision: Option<&planner::Revision>| {

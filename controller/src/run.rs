@@ -62,6 +62,7 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         surroundings: Surroundings {
             secrets: Secrets::new(Arc::clone(&hub.secrets), &arguments.namespace),
             egress: Egress::refusing(own_api_server()),
+            member: None,
         },
     });
 

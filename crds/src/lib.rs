@@ -20,8 +20,9 @@ pub use analysis_template::{
 };
 pub use cluster::{Cluster, ClusterMetrics, ClusterSpec, ClusterStatus, Credentials};
 pub use metric_provider::{
-    Authentication, BasicAuthentication, Header, HeaderSource, MetricProvider, MetricProviderSpec,
-    OAuth2ClientCredentials, PrometheusProvider, SecretKey, SigV4, Tls,
+    Authentication, BasicAuthentication, Header, HeaderSource, MemberService, MetricProvider,
+    MetricProviderSpec, OAuth2ClientCredentials, PrometheusProvider, SecretKey, ServiceScheme,
+    SigV4, Tls,
 };
 pub use quantity::{CountOrPercent, Duration, InvalidQuantity};
 pub use revision::revision_of;

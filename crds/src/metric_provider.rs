@@ -31,14 +31,24 @@ pub struct MetricProviderSpec {
     pub prometheus: PrometheusProvider,
 }
 
-/// A Prometheus server, or another one with the same HTTP API.
+/// A Prometheus server, or another one with the same HTTP API: exactly one of address and service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "has(self.address) != has(self.service)", "message": "must have exactly one of address and service"},
+    {"rule": "!has(self.service) || (!has(self.tls) && !has(self.auth))", "message": "service goes with neither auth nor tls: the member's API server passes on no credential"},
+]))]
 pub struct PrometheusProvider {
     /// Base address of the server as the hub reaches it, for example `http://prometheus:9090`.
     /// Loopback and link-local addresses and the hub's own API server are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512), regex(pattern = "^https?://[^/?#@]+(/[^?#]*)?$"))]
-    pub address: String,
+    pub address: Option<String>,
+    /// A Service of the member whose gates ask, reached through the service proxy of the member's
+    /// API server: for servers that only the member can reach. The hub's account there needs the
+    /// verb create on services/proxy for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<MemberService>,
     /// How the server proves who it is, and the hub's client certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
@@ -54,6 +64,41 @@ pub struct PrometheusProvider {
     /// most 1m.
     #[serde(default = "default_timeout")]
     pub timeout: Duration,
+}
+
+/// A Service of a member.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberService {
+    /// Namespace of the Service.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub namespace: String,
+    /// Name of the Service.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Number or name of the Service's port, as text: `"9090"` or `web`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub port: String,
+    /// What the Service speaks. Default http. With https the member's API server does not check
+    /// the Service's certificate.
+    #[serde(default)]
+    pub scheme: ServiceScheme,
+    /// Path that the server's API is under, for example /prometheus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), regex(pattern = "^[-._~/A-Za-z0-9]*$"))]
+    pub path: Option<String>,
+}
+
+/// What a Service speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum ServiceScheme {
+    /// Plain HTTP.
+    #[default]
+    Http,
+    /// HTTP over TLS.
+    Https,
 }
 
 fn default_timeout() -> Duration {

@@ -24,7 +24,7 @@ mod mock;
 #[cfg(test)]
 mod round_tests;
 
-pub use provider::{Egress, Provider, ProviderError, Secrets, Surroundings};
+pub use provider::{Egress, MemberClient, Provider, ProviderError, Secrets, Surroundings};
 pub use round::evaluate;
 pub use state::{Evidence, GateRequest, GateState};
 pub use template::{ResolvedMetric, ResolvedTemplate, TemplateError, resolve};

@@ -8,6 +8,7 @@ mod connection;
 mod egress;
 mod oauth2;
 mod prometheus;
+mod proxy;
 mod secrets;
 mod sigv4;
 
@@ -16,7 +17,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use lockflight_crds::{self as wire, InvalidQuantity, MetricProviderSpec};
 
 use self::{connection::Connection, prometheus::Prometheus};
-pub use self::{egress::Egress, secrets::Secrets};
+pub use self::{egress::Egress, proxy::MemberClient, secrets::Secrets};
 use super::answer::{Answer, AnswerError};
 
 /// Longest timeout; a gate that waits longer for one answer is not watching any more.
@@ -29,6 +30,8 @@ pub struct Surroundings {
     pub secrets: Secrets,
     /// What requests may reach.
     pub egress: Egress,
+    /// The member whose gates ask; none where it is not known.
+    pub member: Option<MemberClient>,
 }
 
 /// Where measurements come from.
@@ -127,8 +130,9 @@ impl Provider {
     ) -> Result<Self, ProviderError> {
         let prometheus = &spec.prometheus;
         let timeout = timeout("spec.prometheus.timeout", &prometheus.timeout)?;
-        let source = Source::Prometheus(Prometheus::new(prometheus, timeout, surroundings)?);
-        Ok(Self { source: Arc::new(source), address: prometheus.address.clone(), timeout })
+        let prometheus = Prometheus::new(prometheus, timeout, surroundings)?;
+        let address = prometheus.address();
+        Ok(Self { source: Arc::new(Source::Prometheus(prometheus)), address, timeout })
     }
 
     /// The address, for messages.
@@ -164,6 +168,9 @@ fn timeout(field: &str, text: &wire::Duration) -> Result<Duration, ProviderError
 #[cfg(test)]
 #[path = "auth_tests.rs"]
 mod auth_tests;
+#[cfg(test)]
+#[path = "proxy_tests.rs"]
+mod proxy_tests;
 #[cfg(test)]
 mod server;
 #[cfg(test)]

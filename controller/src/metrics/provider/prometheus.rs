@@ -9,6 +9,7 @@ use reqwest::Url;
 use super::{
     Connection, ProviderError, Surroundings,
     connection::{Access, Call},
+    proxy::Proxy,
 };
 use crate::metrics::answer::{Answer, AnswerError, parse};
 
@@ -17,9 +18,15 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// A server with the HTTP API of Prometheus.
 pub(super) struct Prometheus {
-    connection: Connection,
-    url: Url,
+    reach: Reach,
     timeout: Duration,
+}
+
+enum Reach {
+    /// The hub connects to it.
+    Direct(Connection, Url),
+    /// The member's API server does.
+    Service(Proxy),
 }
 
 impl Prometheus {
@@ -28,28 +35,53 @@ impl Prometheus {
         timeout: Duration,
         surroundings: &Surroundings,
     ) -> Result<Self, ProviderError> {
-        let mut url = surroundings.egress.address("spec.prometheus.address", &spec.address)?;
-        append(&mut url, &["api", "v1", "query"]);
         let access = Access {
             field: "spec.prometheus",
             tls: spec.tls.clone(),
             auth: spec.auth.clone(),
             headers: spec.headers.clone(),
         };
-        Ok(Self { connection: Connection::new(access, timeout, surroundings)?, url, timeout })
+        let reach = match (&spec.address, &spec.service) {
+            (Some(address), None) => {
+                let mut url = surroundings.egress.address("spec.prometheus.address", address)?;
+                append(&mut url, &["api", "v1", "query"]);
+                Reach::Direct(Connection::new(access, timeout, surroundings)?, url)
+            }
+            (None, Some(service)) => {
+                Reach::Service(Proxy::new(service, access, timeout, surroundings)?)
+            }
+            _ => {
+                let field = "spec.prometheus".to_owned();
+                return Err(ProviderError::Choice { field, choice: "address and service" });
+            }
+        };
+        Ok(Self { reach, timeout })
+    }
+
+    /// Where it is, for messages.
+    pub(super) fn address(&self) -> String {
+        match &self.reach {
+            Reach::Direct(_, url) => url.as_str().trim_end_matches("/api/v1/query").to_owned(),
+            Reach::Service(proxy) => proxy.to_string(),
+        }
     }
 
     /// One instant query, evaluated at the provider's own time. As a POST: a query that names
     /// many pods is longer than a URL may be.
     pub(super) async fn ask(&self, query: &str) -> Result<Answer, AnswerError> {
         let body = form(&[("query", query), ("timeout", &milliseconds(self.timeout))]);
-        let call = Call {
-            method: Method::POST,
-            url: self.url.clone(),
-            headers: vec![(CONTENT_TYPE, HeaderValue::from_static(FORM))],
-            body: body.into_bytes(),
+        let (status, body) = match &self.reach {
+            Reach::Direct(connection, url) => {
+                let call = Call {
+                    method: Method::POST,
+                    url: url.clone(),
+                    headers: vec![(CONTENT_TYPE, HeaderValue::from_static(FORM))],
+                    body: body.into_bytes(),
+                };
+                connection.send(call, ANSWER_BYTES_MAX).await?
+            }
+            Reach::Service(proxy) => proxy.post("api/v1/query", body, ANSWER_BYTES_MAX).await?,
         };
-        let (status, body) = self.connection.send(call, ANSWER_BYTES_MAX).await?;
         parse(status, &body)
     }
 }
