@@ -20,9 +20,10 @@ pub use analysis_template::{
 };
 pub use cluster::{Cluster, ClusterMetrics, ClusterSpec, ClusterStatus, Credentials};
 pub use metric_provider::{
-    Authentication, BasicAuthentication, Header, HeaderSource, MemberService, MetricProvider,
-    MetricProviderSpec, OAuth2ClientCredentials, PrometheusProvider, SecretKey, ServiceScheme,
-    SigV4, Tls,
+    Authentication, BasicAuthentication, CloudWatchProvider, DatadogProvider, ExternalProvider,
+    Header, HeaderSource, MemberService, MetricProvider, MetricProviderSpec, NewRelicProvider,
+    OAuth2ClientCredentials, PrometheusProvider, SecretKey, ServiceScheme, SigV4, Tls, WebMethod,
+    WebProvider,
 };
 pub use quantity::{CountOrPercent, Duration, InvalidQuantity};
 pub use revision::revision_of;

@@ -1,6 +1,7 @@
 //! `MetricProvider`: where measurements come from. Authors of rollouts name one, never a URL.
 
 mod access;
+mod scalar;
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -10,9 +11,14 @@ pub use self::access::{
     Authentication, BasicAuthentication, Header, HeaderSource, OAuth2ClientCredentials, SecretKey,
     SigV4, Tls,
 };
+pub use self::scalar::{
+    CloudWatchProvider, DatadogProvider, ExternalProvider, NewRelicProvider, WebMethod, WebProvider,
+};
 use crate::Duration;
 
-/// A source of measurements, written by the platform team.
+/// A source of measurements, written by the platform team: exactly one of prometheus, web, datadog,
+/// cloudWatch, newRelic and external. Only prometheus has the raw counters that comparisons need;
+/// the others answer thresholds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomResource, JsonSchema)]
 #[kube(
     group = "lockflight.dev",
@@ -25,10 +31,27 @@ use crate::Duration;
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{"rule": "(has(self.prometheus) ? 1 : 0) + (has(self.web) ? 1 : 0) + (has(self.datadog) ? 1 : 0) + (has(self.cloudWatch) ? 1 : 0) + (has(self.newRelic) ? 1 : 0) + (has(self.external) ? 1 : 0) == 1", "message": "must have exactly one of prometheus, web, datadog, cloudWatch, newRelic and external"}]))]
 pub struct MetricProviderSpec {
     /// A server that speaks the Prometheus HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics
     /// and managed services.
-    pub prometheus: PrometheusProvider,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<PrometheusProvider>,
+    /// JSON over HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<WebProvider>,
+    /// Datadog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datadog: Option<DatadogProvider>,
+    /// Amazon CloudWatch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_watch: Option<CloudWatchProvider>,
+    /// New Relic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_relic: Option<NewRelicProvider>,
+    /// Any other source, behind a server of yours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalProvider>,
 }
 
 /// A Prometheus server, or another one with the same HTTP API: exactly one of address and service.

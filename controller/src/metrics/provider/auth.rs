@@ -31,6 +31,8 @@ pub(super) enum Credential {
     Anonymous,
     /// The same header with every request, and the field that it comes from.
     Fixed(HeaderValue, &'static str),
+    /// Headers with the keys of a kind of provider.
+    Keys(HeaderMap),
     /// A token that is fetched.
     Token(TokenSource),
     /// A signature of each request.
@@ -49,6 +51,7 @@ impl Credential {
             Self::Fixed(header, _) => {
                 request.headers_mut().insert(AUTHORIZATION, header.clone());
             }
+            Self::Keys(keys) => request.headers_mut().extend(keys.clone()),
             Self::Token(tokens) => {
                 request.headers_mut().insert(AUTHORIZATION, tokens.token().await?);
             }
@@ -66,15 +69,16 @@ impl Credential {
 
     /// What to do when the provider refuses.
     pub(super) fn remedy(&self, field: &str) -> String {
-        let method = match self {
+        let named = match self {
             Self::Anonymous => {
                 return format!("it wants to know who asks: give {field}.auth or {field}.headers");
             }
-            Self::Fixed(_, method) => method,
-            Self::Token(_) => "oauth2",
-            Self::Signature(_) => "sigV4",
+            Self::Fixed(_, method) => format!("{field}.auth.{method}"),
+            Self::Token(_) => format!("{field}.auth.oauth2"),
+            Self::Keys(_) => format!("{field}.secretName"),
+            Self::Signature(signer) => signer.field().to_owned(),
         };
-        format!("check the Secret that {field}.auth.{method} names, and what it is allowed to read")
+        format!("check the Secret that {named} names, and what it is allowed to read")
     }
 }
 
@@ -148,6 +152,9 @@ pub(super) fn credential(
     tokens: impl FnOnce() -> Result<Client, ProviderError>,
 ) -> Result<Credential, ProviderError> {
     let field = |method: &str| format!("{}.auth.{method}", access.field);
+    if let Some(secret) = &access.secret {
+        return own_keys(access, secret, secrets);
+    }
     let Some(auth) = &access.auth else { return Ok(Credential::Anonymous) };
     if let Some(BasicAuthentication { secret_name }) = &auth.basic {
         let field = field("basic.secretName");
@@ -182,6 +189,25 @@ pub(super) fn credential(
         return Ok(Credential::Signature(signer));
     }
     Ok(Credential::Anonymous)
+}
+
+/// The credential of a kind of provider that has its own keys.
+fn own_keys(
+    access: &Access,
+    secret: &str,
+    secrets: &mut Reading<'_>,
+) -> Result<Credential, ProviderError> {
+    let field = format!("{}.secretName", access.field);
+    if let Some(region) = &access.signed_in {
+        return Signer::new(&field, region, "monitoring", secret, secrets)
+            .map(Credential::Signature);
+    }
+    let mut keys = HeaderMap::new();
+    for (header, key) in &access.keys {
+        let value = secrets.required(&field, secret, key)?;
+        keys.insert(*header, sensitive(&field, value.expose_secret())?);
+    }
+    Ok(Credential::Keys(keys))
 }
 
 /// A bearer token as a header.

@@ -31,6 +31,27 @@ pub(super) struct Access {
     pub(super) auth: Option<Authentication>,
     /// Headers of every request.
     pub(super) headers: Vec<Header>,
+    /// The Secret that the provider names itself, where it is of a kind with its own keys.
+    pub(super) secret: Option<String>,
+    /// Headers, and the keys of that Secret that they carry.
+    pub(super) keys: Vec<(&'static str, &'static str)>,
+    /// Region of AWS in which requests to CloudWatch are signed with that Secret.
+    pub(super) signed_in: Option<String>,
+}
+
+impl Access {
+    /// Anonymous access, described by this part of the provider.
+    pub(super) fn of(field: &'static str) -> Self {
+        Self {
+            field,
+            tls: None,
+            auth: None,
+            headers: Vec::new(),
+            secret: None,
+            keys: Vec::new(),
+            signed_in: None,
+        }
+    }
 }
 
 /// HTTP to one provider.

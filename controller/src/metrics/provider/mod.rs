@@ -9,6 +9,7 @@ mod egress;
 mod oauth2;
 mod prometheus;
 mod proxy;
+mod scalar;
 mod secrets;
 mod sigv4;
 
@@ -16,7 +17,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use lockflight_crds::{self as wire, InvalidQuantity, MetricProviderSpec};
 
-use self::{connection::Connection, prometheus::Prometheus};
+use self::{connection::Connection, prometheus::Prometheus, scalar::Scalar};
 pub use self::{egress::Egress, proxy::MemberClient, secrets::Secrets};
 use super::answer::{Answer, AnswerError};
 
@@ -44,6 +45,7 @@ pub struct Provider {
 
 enum Source {
     Prometheus(Prometheus),
+    Scalar(Scalar),
 }
 
 impl fmt::Debug for Provider {
@@ -128,11 +130,40 @@ impl Provider {
         spec: &MetricProviderSpec,
         surroundings: &Surroundings,
     ) -> Result<Self, ProviderError> {
-        let prometheus = &spec.prometheus;
-        let timeout = timeout("spec.prometheus.timeout", &prometheus.timeout)?;
-        let prometheus = Prometheus::new(prometheus, timeout, surroundings)?;
-        let address = prometheus.address();
-        Ok(Self { source: Arc::new(Source::Prometheus(prometheus)), address, timeout })
+        let MetricProviderSpec { prometheus, web, datadog, cloud_watch, new_relic, external } =
+            spec;
+        let given = [
+            prometheus.is_some(),
+            web.is_some(),
+            datadog.is_some(),
+            cloud_watch.is_some(),
+            new_relic.is_some(),
+            external.is_some(),
+        ];
+        let one = given.into_iter().filter(|given| *given).count() == 1;
+        match (prometheus, Scalar::new(spec, surroundings)?) {
+            (Some(prometheus), None) if one => {
+                let timeout = timeout("spec.prometheus.timeout", &prometheus.timeout)?;
+                let prometheus = Prometheus::new(prometheus, timeout, surroundings)?;
+                let address = prometheus.address();
+                Ok(Self { source: Arc::new(Source::Prometheus(prometheus)), address, timeout })
+            }
+            (None, Some(scalar)) if one => {
+                let (address, timeout) = (scalar.address(), scalar.timeout());
+                Ok(Self { source: Arc::new(Source::Scalar(scalar)), address, timeout })
+            }
+            _ => Err(ProviderError::Choice {
+                field: "spec".to_owned(),
+                choice: "prometheus, web, datadog, cloudWatch, newRelic and external",
+            }),
+        }
+    }
+
+    /// Whether it has raw counters, as comparisons need. Without them only thresholds can be
+    /// judged.
+    #[must_use]
+    pub fn has_counters(&self) -> bool {
+        matches!(*self.source, Source::Prometheus(_))
     }
 
     /// The address, for messages.
@@ -147,10 +178,12 @@ impl Provider {
         self.timeout
     }
 
-    /// The result of one query, at the provider's own time.
+    /// The result of one query, at the provider's own time; of a source of single values, a vector
+    /// of them.
     pub(super) async fn ask(&self, query: &str) -> Result<Answer, AnswerError> {
         match self.source.as_ref() {
             Source::Prometheus(prometheus) => prometheus.ask(query).await,
+            Source::Scalar(scalar) => scalar.ask(query).await,
         }
     }
 }

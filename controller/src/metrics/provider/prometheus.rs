@@ -36,10 +36,10 @@ impl Prometheus {
         surroundings: &Surroundings,
     ) -> Result<Self, ProviderError> {
         let access = Access {
-            field: "spec.prometheus",
             tls: spec.tls.clone(),
             auth: spec.auth.clone(),
             headers: spec.headers.clone(),
+            ..Access::of("spec.prometheus")
         };
         let reach = match (&spec.address, &spec.service) {
             (Some(address), None) => {

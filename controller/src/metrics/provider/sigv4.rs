@@ -51,6 +51,11 @@ impl Signer {
         })
     }
 
+    /// Where the provider names the Secret.
+    pub(super) fn field(&self) -> &str {
+        &self.field
+    }
+
     /// Adds the headers of a signature that is valid around this time.
     pub(super) fn sign(
         &self,
