@@ -43,7 +43,7 @@ pub struct MetricProviderSpec {
     /// Datadog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datadog: Option<DatadogProvider>,
-    /// Amazon CloudWatch.
+    /// Amazon `CloudWatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_watch: Option<CloudWatchProvider>,
     /// New Relic.

@@ -24,7 +24,7 @@ pub struct WebProvider {
     #[serde(default = "default_parameter")]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9_.-]+$"))]
     pub parameter: String,
-    /// JSONPath (RFC 9535) of the values in the answer: `$.data[*].value`. Each has to be a number,
+    /// `JSONPath` (RFC 9535) of the values in the answer: `$.data[*].value`. Each has to be a number,
     /// or text that is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
@@ -81,7 +81,7 @@ pub struct DatadogProvider {
     pub timeout: Duration,
 }
 
-/// Amazon CloudWatch. A threshold's query is an expression of `GetMetricData`: metric math with
+/// Amazon `CloudWatch`. A threshold's query is an expression of `GetMetricData`: metric math with
 /// SEARCH, or a Metrics Insights query; its values are the newest of each result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -35,7 +35,7 @@ pub(super) struct Access {
     pub(super) secret: Option<String>,
     /// Headers, and the keys of that Secret that they carry.
     pub(super) keys: Vec<(&'static str, &'static str)>,
-    /// Region of AWS in which requests to CloudWatch are signed with that Secret.
+    /// Region of AWS in which requests to `CloudWatch` are signed with that Secret.
     pub(super) signed_in: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Amazon CloudWatch's `GetMetricData`, as JSON.
+//! Amazon `CloudWatch`'s `GetMetricData`, as JSON.
 
 use std::time::Duration;
 
