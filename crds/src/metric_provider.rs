@@ -33,7 +33,7 @@ use crate::Duration;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{"rule": "(has(self.prometheus) ? 1 : 0) + (has(self.web) ? 1 : 0) + (has(self.datadog) ? 1 : 0) + (has(self.cloudWatch) ? 1 : 0) + (has(self.newRelic) ? 1 : 0) + (has(self.external) ? 1 : 0) == 1", "message": "must have exactly one of prometheus, web, datadog, cloudWatch, newRelic and external"}]))]
 pub struct MetricProviderSpec {
-    /// A server that speaks the Prometheus HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics
+    /// A server that speaks the Prometheus HTTP API: Prometheus, Thanos, Mimir, `VictoriaMetrics`
     /// and managed services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prometheus: Option<PrometheusProvider>,

@@ -97,7 +97,7 @@ impl Proxy {
     ) -> Result<(StatusCode, Vec<u8>), AnswerError> {
         let limit = self.timeout + Duration::from_secs(1);
         let answer = tokio::time::timeout(limit, self.exchange(path, form, bytes_max)).await;
-        answer.unwrap_or_else(|_| Err(AnswerError::TimedOut(self.timeout.as_millis())))
+        answer.unwrap_or(Err(AnswerError::TimedOut(self.timeout.as_millis())))
     }
 
     async fn exchange(

@@ -7,7 +7,7 @@ use super::Signer;
 use crate::metrics::provider::server::secrets;
 
 /// 2015-08-30T12:36:00Z, the time of all published examples.
-const AT: Duration = Duration::from_secs(1_440_938_160);
+const AT: Duration = Duration::from_mins(24_015_636);
 
 #[test]
 fn signatures_are_those_that_aws_publishes() {

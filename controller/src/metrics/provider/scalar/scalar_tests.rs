@@ -10,6 +10,9 @@ use crate::metrics::provider::{
 
 const HOSTILE: &str = "a\"b&x=y {{c}}/../#?\n";
 
+/// The values of an answer, or a part of the error.
+type Expect = Result<&'static [f64], &'static str>;
+
 fn reply(status: u16, body: &Value) -> Answer {
     (status, Vec::new(), body.to_string())
 }
@@ -36,7 +39,7 @@ async fn values(
     (got, asked)
 }
 
-fn matches(case: &str, got: Result<Vec<f64>, String>, expect: Result<&[f64], &str>) {
+fn matches(case: &str, got: Result<Vec<f64>, String>, expect: Expect) {
     match (got, expect) {
         (Ok(values), Ok(expect)) => assert_eq!(values, expect, "{case}"),
         (Err(error), Err(expect)) => {
@@ -53,7 +56,7 @@ async fn web_finds_values_by_path_and_by_expression() {
     let deep = (0..40).fold(json!(1), |inner, _| json!([inner]));
     let path = |path: &str| json!({"address": "/m", "jsonPath": path});
     let cel = |cel: &str| json!({"address": "/m", "cel": cel});
-    let cases: [(Value, u16, &Value, Result<&[f64], &str>); 14] = [
+    let cases: [(Value, u16, &Value, Expect); 14] = [
         (path("$.data[*].v"), 200, &body, Ok(&[1.5, 2.0])),
         (path("$.data[?@.v == 1.5].v"), 200, &body, Ok(&[1.5])),
         (path("$.none"), 200, &body, Ok(&[])),
@@ -91,7 +94,7 @@ async fn datadog_gives_the_newest_value_of_each_series() {
     let good = json!({"status": "ok", "series": [
         {"pointlist": [[1.0, 1.0], [2.0, 2.5], [3.0, null]]}, {"pointlist": [[1.0, null]]},
     ]});
-    let cases: [(&str, u16, Value, Result<&[f64], &str>); 5] = [
+    let cases: [(&str, u16, Value, Expect); 5] = [
         ("datadog", 200, good, Ok(&[2.5])),
         ("datadog", 200, json!({"status": "error", "error": "s3cret"}), Err("refused the query")),
         ("datadog", 200, json!([]), Err("without series")),
@@ -115,7 +118,7 @@ async fn cloudwatch_is_asked_with_a_signature() {
     let result = |status: &str, values: &[f64]| json!({"StatusCode": status, "Values": values});
     let results = |results: Value| json!({"MetricDataResults": results});
     let denied = json!({"__type": "com.amazon.coral#ExpiredTokenException", "message": "s3cret"});
-    let cases: [(u16, Value, Result<&[f64], &str>); 5] = [
+    let cases: [(u16, Value, Expect); 5] = [
         (
             200,
             results(json!([result("Complete", &[3.0, 9.0]), result("Complete", &[])])),
@@ -148,7 +151,7 @@ async fn cloudwatch_is_asked_with_a_signature() {
 #[tokio::test]
 async fn new_relic_gives_one_number_per_row() {
     let rows = |rows: Value| json!({"data": {"actor": {"account": {"nrql": {"results": rows}}}}});
-    let cases: [(u16, Value, Result<&[f64], &str>); 6] = [
+    let cases: [(u16, Value, Expect); 6] = [
         (
             200,
             rows(json!([{"facet": "a", "count": 5}, {"facet": "b", "count": 7}])),
@@ -174,7 +177,7 @@ async fn new_relic_gives_one_number_per_row() {
 
 #[tokio::test]
 async fn external_providers_keep_a_contract() {
-    let cases: [(u16, Value, Result<&[f64], &str>); 7] = [
+    let cases: [(u16, Value, Expect); 7] = [
         (200, json!({"values": [1, 0.5]}), Ok(&[1.0, 0.5])),
         (200, json!({"values": []}), Ok(&[])),
         (200, json!({"values": vec![0; 1001]}), Err("1001 values, more than 1000")),
