@@ -17,7 +17,7 @@ use crate::{
     gates::{Gates, Inputs},
     hub::Hub,
     judgement::{Trial, judge_of},
-    metrics::Desks,
+    metrics::{Desks, MemberClient, Surroundings},
     observe::{self, Captured, Observation},
     shelf::Key,
     status,
@@ -49,6 +49,8 @@ pub struct Context {
     pub events: Events,
     /// Who asks the metric providers.
     pub desks: Desks,
+    /// What the providers of measurements may use and reach.
+    pub surroundings: Surroundings,
 }
 
 /// One Rollout under control.
@@ -277,6 +279,8 @@ impl Reconciler {
             }
         }
         let desks = &self.context.desks;
+        let surroundings = self.context.surroundings.clone();
+        let registry = Arc::clone(&self.context.registry);
         self.gates.run(gates, |gate| {
             if let Some(problem) = problems.first() {
                 return Err(problem.clone());
@@ -287,8 +291,13 @@ impl Reconciler {
                 .ok_or_else(|| format!("there is no Cluster {}", gate.member))?;
             let provider = validate::provider(&cluster, &hub)?;
             let name = provider.name_any();
+            let (registry, member) = (Arc::clone(&registry), gate.member.0.clone());
+            // Asked for with every question: a member may be engaged anew meanwhile.
+            let member: MemberClient =
+                Arc::new(move || registry.member(&member).map(|member| member.client.clone()));
+            let surroundings = Surroundings { member: Some(member), ..surroundings.clone() };
             let desk = desks
-                .desk(&gate.member.0, &name, &provider)
+                .desk(&gate.member.0, &name, &provider, &surroundings)
                 .map_err(|error| format!("MetricProvider {name}: {error}"))?;
             let pods = captured.get(&gate.member).into_iter().flat_map(|objects| &objects.pods);
             let pods = pods.filter_map(|(name, (revision, pod))| {

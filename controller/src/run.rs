@@ -14,7 +14,7 @@ use crate::{
     events::Events,
     fleet::{Registry, client},
     hub::{self, Hub},
-    metrics::Desks,
+    metrics::{Desks, Egress, Secrets, Surroundings},
     reconcile::Context,
     serve,
     supervise::supervise,
@@ -60,6 +60,11 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         metrics,
         events,
         desks: Desks::default(),
+        surroundings: Surroundings {
+            secrets: Secrets::new(Arc::clone(&hub.secrets), &arguments.namespace),
+            egress: Egress::refusing(own_api_server()),
+            member: None,
+        },
     });
 
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
@@ -93,6 +98,12 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
             None => anyhow::bail!("there is nothing to do"),
         },
     }
+}
+
+/// The address of the hub's own API server, as every pod is told.
+fn own_api_server() -> Vec<std::net::IpAddr> {
+    let host = std::env::var("KUBERNETES_SERVICE_HOST").unwrap_or_default();
+    host.parse().into_iter().collect()
 }
 
 async fn hub_client(kubeconfig: Option<PathBuf>) -> anyhow::Result<Client> {

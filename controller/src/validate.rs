@@ -40,6 +40,9 @@ pub fn validate(rollout: &Rollout, hub: &Hub) -> Result<Policy, Vec<String>> {
     let templates = resolve_all(&spec.analysis, &namespace, hub, &mut problems);
     let compares = templates.iter().any(ResolvedTemplate::compares);
     let clusters = placement(rollout, hub, !templates.is_empty(), &mut problems);
+    if compares {
+        problems.extend(clusters.iter().filter_map(|cluster| without_counters(cluster, hub)));
+    }
     let waves = waves::plan(spec.waves.as_deref(), &clusters, compares, &mut problems);
     let steps = steps(spec.strategy.canary.steps.as_deref(), compares, &mut problems);
     let policy = &spec.failure_policy;
@@ -153,6 +156,18 @@ pub fn provider(cluster: &Cluster, hub: &Hub) -> Result<Arc<MetricProvider>, Str
         format!(
             "Cluster {name}: spec.metrics.provider: there is no MetricProvider {}",
             metrics.provider
+        )
+    })
+}
+
+/// Why a member's provider cannot serve comparisons, if it cannot.
+fn without_counters(cluster: &Cluster, hub: &Hub) -> Option<String> {
+    let provider = provider(cluster, hub).ok()?;
+    provider.spec.prometheus.is_none().then(|| {
+        format!(
+            "Cluster {}: MetricProvider {} gives single values, but spec.analysis compares counters: use a provider with prometheus, or thresholds only",
+            cluster.name_any(),
+            provider.name_any()
         )
     })
 }

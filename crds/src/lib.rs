@@ -19,7 +19,12 @@ pub use analysis_template::{
     Severity, TemplateArgument, Threshold,
 };
 pub use cluster::{Cluster, ClusterMetrics, ClusterSpec, ClusterStatus, Credentials};
-pub use metric_provider::{MetricProvider, MetricProviderSpec, PrometheusProvider};
+pub use metric_provider::{
+    Authentication, BasicAuthentication, CloudWatchProvider, DatadogProvider, ExternalProvider,
+    Header, HeaderSource, MemberService, MetricProvider, MetricProviderSpec, NewRelicProvider,
+    OAuth2ClientCredentials, PrometheusProvider, SecretKey, ServiceScheme, SigV4, Tls, WebMethod,
+    WebProvider,
+};
 pub use quantity::{CountOrPercent, Duration, InvalidQuantity};
 pub use revision::revision_of;
 pub use rollout::{

@@ -42,6 +42,15 @@ pub(super) enum AnswerError {
     /// It answers something else than the API of Prometheus.
     #[error("answered {0}: check that the address in the MetricProvider is that of a Prometheus")]
     Unusable(String),
+    /// No request can be made, for want of a credential.
+    #[error("cannot be asked: {0}")]
+    Unprepared(String),
+    /// The server, or the hub, does not prove who it is.
+    #[error("cannot be trusted, or does not trust the hub ({0}): {1}")]
+    Untrusted(String, String),
+    /// It refuses who asks, with this status.
+    #[error("refused the hub with status {0}: {1}")]
+    Denied(u16, String),
     /// The answer is too large.
     #[error("answered with more than {0} bytes: narrow the selector")]
     TooLarge(usize),

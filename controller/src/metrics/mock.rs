@@ -8,10 +8,10 @@ use std::{
 
 use axum::{Router, http::StatusCode, http::header::CONTENT_TYPE, routing::post};
 use chrono::{DateTime, TimeDelta, Utc};
-use lockflight_crds::PrometheusProvider;
+use serde_json::json;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::Provider;
+use super::{Egress, Provider, Surroundings};
 
 /// How the server answers a query.
 pub(super) enum Reply {
@@ -83,8 +83,10 @@ impl Mock {
 }
 
 pub(super) fn provider(address: &str, timeout: &str) -> Provider {
-    let spec = PrometheusProvider { address: address.to_owned(), timeout: timeout.into() };
-    Provider::new(&spec).expect("a provider")
+    let spec = json!({"prometheus": {"address": address, "timeout": timeout}});
+    let spec = serde_json::from_value(spec).expect("a provider");
+    let surroundings = Surroundings { egress: Egress::to_loopback(), ..Surroundings::default() };
+    Provider::new(&spec, &surroundings).expect("a provider")
 }
 
 thread_local! {

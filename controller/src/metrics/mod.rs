@@ -28,7 +28,7 @@ mod mock;
 mod round_tests;
 
 pub use batch::{Desk, Desks};
-pub use provider::{Provider, ProviderError};
+pub use provider::{Egress, MemberClient, Provider, ProviderError, Secrets, Surroundings};
 pub use round::evaluate;
 pub use state::{Evidence, GateRequest, GateState};
 pub use template::{Comparison, ResolvedMetric, ResolvedTemplate, TemplateError, resolve};

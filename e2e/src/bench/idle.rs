@@ -6,9 +6,9 @@ use chrono::Utc;
 use serde_json::json;
 
 use super::ground::{Ground, RELEASE};
+use super::incumbents;
 use super::row::{Findings, Row, Target};
 use super::steps::count;
-use super::incumbents;
 use crate::service::{DemoService, Release, Settings};
 use crate::witness;
 

@@ -64,10 +64,7 @@ pub(super) async fn measure(ground: &Ground, runs: u32) -> anyhow::Result<Findin
 }
 
 /// One release that goes bad.
-async fn react(
-    ground: &Ground,
-    lone: &mut LoneService,
-) -> anyhow::Result<(f64, f64)> {
+async fn react(ground: &Ground, lone: &mut LoneService) -> anyhow::Result<(f64, f64)> {
     let mut route = RouteWatch::start(&lone.service, MEMBER)?;
     lone.release_next().await?;
     let rollout = lone.service.wait_for("a verdict of the healthy canary", SOON, passing).await?;

@@ -25,7 +25,7 @@ use tokio::{
 use self::selector::{Selector, merge};
 use super::{
     answer::{self, Answer, AnswerError},
-    provider::{Provider, ProviderError},
+    provider::{Provider, ProviderError, Surroundings},
 };
 
 /// How long a first question waits for others. A sample is to be read within 100 ms of becoming
@@ -293,6 +293,7 @@ impl Desks {
         cluster: &str,
         name: &str,
         provider: &Arc<MetricProvider>,
+        surroundings: &Surroundings,
     ) -> Result<Arc<Desk>, ProviderError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (cluster.to_owned(), name.to_owned());
@@ -301,7 +302,7 @@ impl Desks {
         {
             return Ok(Arc::clone(&opened.desk));
         }
-        let desk = Arc::new(Desk::open(Provider::new(&provider.spec.prometheus)?));
+        let desk = Arc::new(Desk::open(Provider::new(&provider.spec, surroundings)?));
         open.insert(key, Opened { provider: Arc::clone(provider), desk: Arc::clone(&desk) });
         Ok(desk)
     }
