@@ -26,8 +26,6 @@ pub struct Cursor {
     pub(super) counted_until: Option<i64>,
     /// What a cursor before this one may have counted, in ms.
     pub(super) resumed_from: Option<i64>,
-    /// False before the first round, in which a series that seems new may only be new to us.
-    pub(super) began: bool,
     pub(super) grid: Option<Grid>,
     /// How late samples have come, and when that was seen, in ms.
     pub(super) lag: Lag,

@@ -85,8 +85,7 @@ impl<'a> Frame<'a> {
             targets.iter().map(|target| place(round, target, cursor, grid)).collect();
         let lag = cursor.lag.at_ms(covered.1);
         let behind = (grid.interval_ms * WATERMARK_SCRAPES).max(lag);
-        let watermark =
-            newest.into_iter().flatten().fold(covered.1 - behind, |mark, newest| mark.min(newest));
+        let watermark = newest.into_iter().flatten().fold(covered.1 - behind, i64::min);
         let length = grid.length_ms;
         let live = placed.iter().filter(|p| {
             p.target
@@ -195,7 +194,7 @@ fn place<'a>(round: &Round<'_>, target: &'a Target, cursor: &Cursor, grid: Grid)
         past: Past::new(
             target,
             &cursor.series,
-            !cursor.began,
+            known.is_none(),
             facts.and_then(|facts| facts.restarted_at).map(ms),
         ),
         phase,

@@ -62,9 +62,12 @@ pub(super) struct Histogram {
 
 type Points = Vec<(i64, f64)>;
 
+/// A bound, the samples of its counter, and what was left out of them.
+type Bucket = (f64, Points, Vec<(i64, LeftOut)>);
+
 enum Body {
     /// Samples by bound, infinity included.
-    Classic(Vec<(f64, Points, Vec<(i64, LeftOut)>)>),
+    Classic(Vec<Bucket>),
     Native(Vec<(i64, super::NativeHistogram)>, Vec<(i64, LeftOut)>),
 }
 
@@ -86,7 +89,7 @@ pub(super) fn histograms(
     complaint: &mut Option<Gap>,
     mut nobody: impl FnMut(Nobody),
 ) -> Vec<Histogram> {
-    let mut classic: BTreeMap<Identity, Vec<(f64, Points, Vec<(i64, LeftOut)>)>> = BTreeMap::new();
+    let mut classic: BTreeMap<Identity, Vec<Bucket>> = BTreeMap::new();
     let mut found = Vec::new();
     for series in &answer.series {
         let identity = match identify(&series.labels, settings, pods) {

@@ -6,7 +6,7 @@
 //! extrapolate, lose the first sample of a new series, and overlap or leave gaps from window to
 //! window.
 //!
-//! The rules, each with a test of its name in `tests/`:
+//! The rules (tests in `tests.rs`):
 //!
 //! - Deltas are taken between neighbouring samples of one series; of two samples at one time one
 //!   counts, and two different values at one time are none.
@@ -65,3 +65,6 @@ fn lane(arm: Arm, what: usize) -> usize {
 fn counts_all(lane: usize) -> bool {
     lane < 2
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,8 @@ pub(super) enum Schema {
 
 /// Whether two numbers are the same bound.
 pub(super) fn same_bound(a: f64, b: f64) -> bool {
-    a == b || (a - b).abs() <= SAME_BOUND * a.abs().max(b.abs())
+    // Two infinities differ by no number, and are the same.
+    a.total_cmp(&b).is_eq() || (a - b).abs() <= SAME_BOUND * a.abs().max(b.abs())
 }
 
 impl NativeBucket {
@@ -123,8 +124,9 @@ mod tests {
 
     #[test]
     fn the_schema_is_read_from_the_bounds() {
+        type Case<'a> = (&'a [(f64, f64, f64)], Option<Schema>);
         let root = 2f64.sqrt();
-        let cases: [(&[(f64, f64, f64)], Option<Schema>); 7] = [
+        let cases: [Case<'_>; 7] = [
             (&[(1.0, 2.0, 1.0)], Some(Schema::Exponential(0))),
             (&[(1.0, root, 1.0)], Some(Schema::Exponential(1))),
             (&[(0.25, 1.0, 1.0)], Some(Schema::Exponential(-1))),

@@ -201,7 +201,6 @@ fn learn_lag(cursor: &mut Cursor, targets: &[Target], now: i64) {
 
 /// Keeps what the next round needs to know of these targets.
 fn remember(cursor: &mut Cursor, targets: &[Target], frame: Option<&Frame<'_>>) {
-    cursor.began = true;
     if let Some(frame) = frame {
         cursor.grid = Some(frame.grid);
     }

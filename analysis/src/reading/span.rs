@@ -19,12 +19,13 @@ pub(super) struct Past<'a> {
 }
 
 impl<'a> Past<'a> {
-    /// `series` are the first samples of series seen in earlier rounds. In a first round nothing
-    /// is taken for new: a late sample may be all that is missing.
+    /// `series` are the first and last samples of series seen in earlier rounds. Where the target
+    /// is seen for the first time, none of its series is taken for new: a late sample may be all
+    /// that is missing.
     pub(super) fn new(
         target: &'a Target,
         series: &BTreeMap<u64, (i64, i64)>,
-        first_round: bool,
+        first_sight: bool,
         restarted_at: Option<i64>,
     ) -> Self {
         let mut restarts = Vec::new();
@@ -42,7 +43,7 @@ impl<'a> Past<'a> {
             let first_at = first.and_then(|index| target.scrapes.get(index)).copied();
             is_new.push(match (series.get(&track.id), first_at) {
                 (Some((known, _)), Some(first)) => *known >= first,
-                (None, Some(_)) => !first_round,
+                (None, Some(_)) => !first_sight,
                 (_, None) => false,
             });
         }

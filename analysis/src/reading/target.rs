@@ -101,10 +101,13 @@ pub(super) fn targets(counters: Vec<Counter>, cursor: &Cursor) -> (Vec<Target>, 
     (targets, duplicates)
 }
 
+/// Counters by who has read them.
+type Readings = BTreeMap<String, Vec<Counter>>;
+
 /// Observers that read the same counters read one target; others read a target of their own,
 /// even at the same address.
-fn same_target(observers: BTreeMap<String, Vec<Counter>>) -> Vec<BTreeMap<String, Vec<Counter>>> {
-    let mut groups: Vec<(BTreeSet<u64>, BTreeMap<String, Vec<Counter>>)> = Vec::new();
+fn same_target(observers: Readings) -> Vec<Readings> {
+    let mut groups: Vec<(BTreeSet<u64>, Readings)> = Vec::new();
     for (observer, counters) in observers {
         let keys: BTreeSet<u64> = counters.iter().map(|counter| counter.identity.key).collect();
         match groups.iter_mut().find(|(known, _)| !known.is_disjoint(&keys)) {

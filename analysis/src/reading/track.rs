@@ -93,6 +93,9 @@ pub(super) fn identify(
     Ok(Identity { subject, arm, instance, observer, key: key.0 })
 }
 
+/// Samples as (time in ms, value).
+pub(super) type Points = Vec<(i64, f64)>;
+
 /// The usable samples of a counter within the span that all answers cover. What is wrong with
 /// the others goes to `faults`, and the first of it to `complaint`.
 pub(super) fn clean(
@@ -100,7 +103,7 @@ pub(super) fn clean(
     covered: (i64, i64),
     may_be_negative: bool,
     complaint: &mut Option<Gap>,
-) -> (Vec<(i64, f64)>, Vec<(i64, LeftOut)>) {
+) -> (Points, Vec<(i64, LeftOut)>) {
     let mut sound = Vec::with_capacity(series.floats.len());
     let mut faults = Vec::new();
     for Sample { at, value } in &series.floats {
