@@ -61,7 +61,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let events: Arc<Shelf<Event>> = Arc::default();
     let feed = Arc::new(EvidenceFeed::default());
-    let world = Arc::new(World::new(arguments.rollouts, arguments.clusters, Arc::clone(&events)));
+    let world = Arc::new(World::new(arguments.rollouts, arguments.clusters, Arc::clone(&events))?);
     evidence::backfill(&world, &feed);
     let alive = Arc::clone(&world);
     let source = Source {

@@ -163,7 +163,7 @@ fn set(status: &mut RolloutStatus, phase: AttemptPhase, reason: &str, message: &
         attempt.phase = phase;
     }
     for ready in status.conditions.iter_mut().filter(|c| c.type_ == types::READY) {
-        ready.reason = reason.to_owned();
-        ready.message = message.to_owned();
+        reason.clone_into(&mut ready.reason);
+        message.clone_into(&mut ready.message);
     }
 }

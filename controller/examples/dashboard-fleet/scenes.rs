@@ -43,7 +43,7 @@ impl Scene {
         }
     }
 
-    fn build(&self, clusters: &[String]) -> Rollout {
+    fn build(&self, clusters: &[String]) -> serde_json::Result<Rollout> {
         let second = (clusters.len() / 4).max(2).min(clusters.len().saturating_sub(1));
         let waves = [("canary", 0..1), ("early", 1..second), ("rest", second..clusters.len())];
         let promoted = self.promoted.min(clusters.len());
@@ -107,10 +107,7 @@ impl Scene {
                          "waves": planned, "analysis": [{"template": "golden-signals"}]},
                 "members": members},
         });
-        match serde_json::from_value(object) {
-            Ok(rollout) => rollout,
-            Err(error) => panic!("scene {} is malformed: {error}", self.name),
-        }
+        serde_json::from_value(object)
     }
 
     fn member(&self, number: usize, name: &str, promoted: usize) -> Value {
@@ -144,10 +141,16 @@ fn canary(step: u8, acknowledged: u8, verdict: &str, message: &str) -> Value {
 }
 
 /// Every scene, then `more` ordinary Rollouts.
-pub(crate) fn all(clusters: &[String], more: usize) -> Vec<Rollout> {
+pub(crate) fn all(clusters: &[String], more: usize) -> serde_json::Result<Vec<Rollout>> {
+    let mut scenes = on_their_way(clusters);
+    scenes.extend(in_trouble(clusters));
+    scenes.extend((0..more).map(ordinary));
+    scenes.iter().map(|scene| scene.build(clusters)).collect()
+}
+
+fn on_their_way(clusters: &[String]) -> Vec<Scene> {
     let name = |number: usize| clusters.get(number).cloned().unwrap_or_default();
-    let back = || json!({"phase": "RolledBack", "step": 2, "since": ago(300)});
-    let mut scenes = vec![
+    vec![
         Scene {
             moving: vec![
                 canary(3, 33, "Watch", "errors: no sign of harm, 61 of 100 samples"),
@@ -173,6 +176,13 @@ pub(crate) fn all(clusters: &[String], more: usize) -> Vec<Rollout> {
                 &format!("{}: step 2 has passed its gates and awaits approval", name(1)),
             )
         },
+    ]
+}
+
+fn in_trouble(clusters: &[String]) -> Vec<Scene> {
+    let name = |number: usize| clusters.get(number).cloned().unwrap_or_default();
+    let back = || json!({"phase": "RolledBack", "step": 2, "since": ago(300)});
+    vec![
         Scene {
             attempt: "Aborted",
             promoted: 0,
@@ -253,9 +263,7 @@ pub(crate) fn all(clusters: &[String], more: usize) -> Vec<Rollout> {
             promoted: clusters.len(),
             ..Scene::new("cart", "Completed", "revision 7a1b2c3d4e serves in every cluster")
         },
-    ];
-    scenes.extend((0..more).map(ordinary));
-    scenes.iter().map(|scene| scene.build(clusters)).collect()
+    ]
 }
 
 /// Most are at rest; some move.

@@ -31,7 +31,11 @@ pub(crate) fn cluster_name(number: usize) -> String {
 }
 
 impl World {
-    pub(crate) fn new(rollouts: usize, clusters: usize, events: Arc<Shelf<Event>>) -> Self {
+    pub(crate) fn new(
+        rollouts: usize,
+        clusters: usize,
+        events: Arc<Shelf<Event>>,
+    ) -> serde_json::Result<Self> {
         let world = Self {
             rollouts: Arc::default(),
             clusters: Arc::default(),
@@ -39,14 +43,14 @@ impl World {
             version: AtomicU64::new(1),
             answers: AtomicBool::new(true),
         };
-        world.clusters.replace((0..clusters).map(|number| cluster(number)).collect());
+        world.clusters.replace((0..clusters).map(cluster).collect::<Result<_, _>>()?);
         let names: Vec<String> = (0..clusters).map(cluster_name).collect();
-        world.rollouts.replace(scenes::all(&names, rollouts));
+        world.rollouts.replace(scenes::all(&names, rollouts)?);
         world.events.replace(Vec::new());
         for (rollout, warning, reason, note) in scenes::events() {
             world.tell(rollout, warning, reason, note);
         }
-        world
+        Ok(world)
     }
 
     /// Whether its API server answers.
@@ -91,7 +95,7 @@ impl World {
     }
 }
 
-fn cluster(number: usize) -> Cluster {
+fn cluster(number: usize) -> serde_json::Result<Cluster> {
     let name = cluster_name(number);
     let region = REGIONS[number % REGIONS.len()];
     let (ready, reason, message) = match number {
@@ -99,7 +103,7 @@ fn cluster(number: usize) -> Cluster {
         7 => (
             "False",
             "InvalidCredentials",
-            "Secret sa-east-2: token is missing; the keys must be ca.crt and token",
+            "Secret us-east-2: token is missing; the keys must be ca.crt and token",
         ),
         _ => ("True", "Reachable", "the API server answers"),
     };
@@ -114,8 +118,5 @@ fn cluster(number: usize) -> Cluster {
             "conditions": [{"type": "Ready", "status": ready, "reason": reason,
                 "message": message, "lastTransitionTime": scenes::ago(4_000)}]},
     });
-    match serde_json::from_value(object) {
-        Ok(cluster) => cluster,
-        Err(error) => panic!("a Cluster is malformed: {error}"),
-    }
+    serde_json::from_value(object)
 }

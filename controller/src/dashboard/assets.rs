@@ -10,7 +10,7 @@ use axum::{
 use flate2::Compression;
 use sha2::{Digest as _, Sha256};
 
-use super::reply::{gzip, takes_gzip};
+use super::reply::{gzip, hex, takes_gzip};
 
 /// A file of the front end.
 struct Asset {
@@ -47,10 +47,6 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     };
     files.into_iter().map(asset).collect()
 });
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// A file; the page itself for every path that the page routes by itself.
 pub(super) fn serve(path: &str, asked: &HeaderMap) -> Response {

@@ -8,6 +8,7 @@ mod access;
 mod act;
 mod assets;
 mod board;
+mod embed;
 mod evidence;
 mod guard;
 mod history;
@@ -21,6 +22,7 @@ mod tests;
 pub mod view;
 
 pub use access::{Access, AddressRange, InvalidAddressRange, code};
+pub use embed::{start, watch_events};
 pub use evidence::{
     AgainstBar, Arm, EvidenceFeed, EvidencePoint, POINTS_MAX, SERIES_MAX, SeriesFacts, SeriesKey,
 };

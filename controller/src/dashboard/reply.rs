@@ -31,6 +31,12 @@ pub(super) fn gzip(bytes: &[u8], level: Compression) -> std::io::Result<Vec<u8>>
     encoder.finish()
 }
 
+/// Bytes in hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+}
+
 /// JSON that no cache keeps.
 pub(super) fn json<T: Serialize>(asked: &HeaderMap, value: &T) -> Response {
     let bytes = match serde_json::to_vec(value) {

@@ -104,7 +104,6 @@ pub(super) fn router(shared: Arc<Shared>, names: Names) -> Router {
         .route("/rollouts/{namespace}/{name}/history", get(history))
         .route("/rollouts/{namespace}/{name}/analysis/{cluster}", get(analysis))
         .route("/rollouts/{namespace}/{name}/actions", post(press))
-        .fallback(|| async { not_found() })
         .layer(from_fn_with_state(Arc::clone(&shared), identify))
         // Added after the layer: signing in is for those who are not known yet.
         .route("/session", post(sign_in));

@@ -1,1 +1,6 @@
+//! The dashboard as a whole, behind an API server that exists in the test only.
 
+mod changes;
+mod harness;
+mod matrix;
+mod session;

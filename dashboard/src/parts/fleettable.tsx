@@ -5,7 +5,7 @@ import { query, go, rolloutHref, setQuery } from "../state/route";
 import { key } from "../state/store";
 import { lookOf } from "../text/glyphs";
 import { Ago, Countdown, Empty, Tag } from "./bits";
-import { Matrix, matrixSentence } from "./matrix";
+import { Matrix } from "./matrix";
 
 /** Height of a row in pixels; the style sheet says the same. */
 const ROW = 44;
@@ -22,10 +22,12 @@ const ORDERS: Record<SortKey, (a: RolloutRow, b: RolloutRow) => number> = {
   started: (a, b) => (b.startedAt ?? "").localeCompare(a.startedAt ?? ""),
 };
 
-const MOVING_FIRST = { Aborted: 1, Stalled: 1, Waiting: 2, Moving: 3, Completed: 4 } as const;
+const RANK = { Critical: 0, Blocked: 1, Asked: 2 } as const;
+const REST = { Stalled: 1, Aborted: 0, Waiting: 2, Moving: 3, Completed: 4 } as const;
 
+/** What needs attention, in the strip's order; then what moves; then what is at rest. */
 function urgency(row: RolloutRow): number {
-  return row.attention?.urgency === "Critical" ? 0 : MOVING_FIRST[row.outcome];
+  return row.attention ? RANK[row.attention.urgency] : REST[row.outcome];
 }
 
 function Sorted(props: { by: SortKey; children: string }) {
@@ -124,16 +126,21 @@ function Row({ row, index }: { row: RolloutRow; index: number }) {
         <span class="matrix-count" aria-hidden="true">
           {row.counts.promoted}/{row.counts.total}
         </span>
-        <span class="matrix-words" aria-hidden="true">
-          {matrixSentence(row)}
-        </span>
       </td>
       <td class="col-time">{row.startedAt ? <Ago at={row.startedAt} /> : null}</td>
       <td class="col-time">
-        {moves ? row.until ? <Countdown until={row.until} /> : row.estimate : row.endedAt ? <Ago at={row.endedAt} /> : null}
+        <Ends row={row} />
       </td>
     </tr>
   );
+}
+
+/** When it ends, as far as that can be said. */
+function Ends({ row }: { row: RolloutRow }) {
+  if (row.endedAt) return <Ago at={row.endedAt} />;
+  if (row.goingBack) return <>going back</>;
+  if (row.outcome === "Waiting") return <>when a person acts</>;
+  return row.until ? <Countdown until={row.until} /> : <>{row.estimate}</>;
 }
 
 /** The whole row opens; its link does it for the keyboard and for new tabs. */

@@ -2,7 +2,7 @@
 import type { AbortView } from "../api/types";
 import { Ago } from "./bits";
 
-export function TakenBack({ abort }: { abort: AbortView }) {
+export function TakenBack({ abort, told }: { abort: AbortView; told: string }) {
   const scope = abort.fleet
     ? "everywhere, promoted clusters included"
     : "only clusters that had not been promoted";
@@ -24,7 +24,7 @@ export function TakenBack({ abort }: { abort: AbortView }) {
         </span>
         Taken back <Ago at={abort.at} />: {abort.reason}
       </h2>
-      <p>{abort.message}</p>
+      {told.includes(abort.message.slice(1)) ? null : <p>{abort.message}</p>}
       <dl>
         {facts.map(([name, value]) =>
           value === null ? null : (

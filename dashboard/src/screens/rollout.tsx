@@ -125,7 +125,7 @@ function Overview({ page }: { page: RolloutPage }) {
       <div class="top">
         <div>
           <WhyBox page={page} />
-          {page.abort ? <TakenBack abort={page.abort} /> : null}
+          {page.abort ? <TakenBack abort={page.abort} told={page.why.sentence} /> : null}
         </div>
         <Actions page={page} />
       </div>
@@ -171,10 +171,12 @@ function Conditions({ page }: { page: RolloutPage }) {
 
 export function Rollout(props: { namespace: string; name: string; tab: Tab }) {
   const full = key(props);
-  useEffect(() => {
-    if (props.tab !== "analysis") open(full, null);
-  }, [full, props.tab]);
   const shown = page.value;
+  const known = shown !== null && key(shown.row) === full;
+  useEffect(() => {
+    // The Analysis screen names its cluster as soon as it knows the clusters.
+    if (props.tab !== "analysis" || !known) open(full, null);
+  }, [full, props.tab, known]);
   if (gone.value) {
     return (
       <>
@@ -185,7 +187,7 @@ export function Rollout(props: { namespace: string; name: string; tab: Tab }) {
       </>
     );
   }
-  if (!shown || key(shown.row) !== full) return <p class="loading">Loading {full}</p>;
+  if (!shown || !known) return <p class="loading">Loading {full}</p>;
   return (
     <article>
       <Head page={shown} />

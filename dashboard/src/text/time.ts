@@ -13,7 +13,15 @@ export function span(ms: number): string {
   return `${days}d${hours % 24}h`;
 }
 
-export const seconds = (count: number) => (count === 0 ? "none" : span(count * 1_000));
+/** A span that somebody has set: `10m`, `1h30m`. */
+export function seconds(count: number): string {
+  const parts: [number, string][] = [
+    [Math.floor(count / 3_600), "h"],
+    [Math.floor(count / 60) % 60, "m"],
+    [count % 60, "s"],
+  ];
+  return parts.map(([number, unit]) => (number ? `${number}${unit}` : "")).join("") || "0s";
+}
 
 /** A moment with its date, in UTC: what logs of all clusters say. */
 export function moment(text: string): string {

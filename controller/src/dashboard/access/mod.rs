@@ -152,22 +152,20 @@ impl Access {
             Way::Nobody => Ok(Caller::Anybody),
             Way::Proxy(trusted) => proxy::user(headers, peer, trusted)
                 .map(|user| Caller::Known { user, session: None }),
-            Way::Token => match bearer(headers)? {
-                Some(token) => {
+            Way::Token => {
+                if let Some(token) = bearer(headers)? {
                     self.attempts.check(peer, now)?;
                     let reviewed = self.reviews.token(&token, now).await;
                     self.attempts.note(peer, now, &reviewed);
-                    reviewed.map(|user| Caller::Known { user, session: None })
+                    return reviewed.map(|user| Caller::Known { user, session: None });
                 }
-                None => {
-                    let session = self.sessions.find(cookie(headers), now)?;
-                    let user = self.reviews.token(session.token(), now).await;
-                    if matches!(user, Err(Refusal::NotAccepted(_))) {
-                        self.sessions.end(&session);
-                    }
-                    user.map(|user| Caller::Known { user, session: Some(session) })
+                let session = self.sessions.find(cookie(headers), now)?;
+                let user = self.reviews.token(session.token(), now).await;
+                if matches!(user, Err(Refusal::NotAccepted(_))) {
+                    self.sessions.end(&session);
                 }
-            },
+                user.map(|user| Caller::Known { user, session: Some(session) })
+            }
             Way::Code(_) => self.sessions.find(cookie(headers), now).map(Caller::Owner),
         }
     }

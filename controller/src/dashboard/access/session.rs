@@ -11,6 +11,7 @@ use rustls::crypto::GetRandomFailed;
 use secrecy::SecretString;
 
 use super::{Refusal, review::fingerprint};
+use crate::dashboard::reply::hex;
 
 /// Name of the cookie.
 const COOKIE: &str = "lockflight-session";
@@ -127,7 +128,7 @@ fn bytes(count: usize) -> Result<Vec<u8>, GetRandomFailed> {
 }
 
 fn random(count: usize) -> Result<String, GetRandomFailed> {
-    Ok(bytes(count)?.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes(count)?))
 }
 
 /// A code that a person types.

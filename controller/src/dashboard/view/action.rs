@@ -192,18 +192,12 @@ fn abort(status: &RolloutStatus, attempt: &AttemptStatus) -> String {
     if promoted > 0 {
         parts.push(format!("{} to {target}", goes_back(promoted)));
     }
-    let mut text = format!("{}.", parts.join("; "));
-    if unknown > 0 {
-        text.push_str(&format!(
-            " {} not reached: the rollback is owed, and is the first write on return.",
-            if unknown == 1 {
-                "1 cluster is".to_owned()
-            } else {
-                format!("{unknown} clusters are")
-            }
-        ));
-    }
-    text
+    let owed = match unknown {
+        0 => "",
+        1 => " 1 cluster is not reached: the rollback is owed, and is the first write on return.",
+        _ => " Clusters that are not reached are owed the rollback: their first write on return.",
+    };
+    format!("{}.{owed}", parts.join("; "))
 }
 
 fn goes_back(count: usize) -> String {
@@ -231,11 +225,11 @@ fn listed(names: &[String]) -> Option<String> {
     if names.is_empty() {
         return None;
     }
-    let mut text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - SHOWN));
-    }
-    Some(text)
+    let text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    Some(match names.len().checked_sub(SHOWN) {
+        None | Some(0) => text,
+        Some(more) => format!("{text} and {more} more"),
+    })
 }
 
 fn count(number: usize, thing: &str) -> String {

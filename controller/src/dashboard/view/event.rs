@@ -6,8 +6,6 @@ use lockflight_crds::AttemptPhase;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::page::moment;
-
 /// An Event about a Rollout. The hub writes the Events of all clusters on the Rollout itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -27,13 +25,13 @@ pub struct EventRow {
 impl From<&Event> for EventRow {
     fn from(event: &Event) -> Self {
         let series = event.series.as_ref();
-        let seconds = series
+        let ms = series
             .and_then(|series| series.last_observed_time.as_ref())
             .or(event.event_time.as_ref())
-            .map(|time| time.0.as_second())
-            .or(event.last_timestamp.as_ref().map(|time| time.0.as_second()));
+            .map(|time| time.0.as_millisecond())
+            .or(event.last_timestamp.as_ref().map(|time| time.0.as_millisecond()));
         Self {
-            at: seconds.and_then(moment),
+            at: ms.and_then(DateTime::from_timestamp_millis),
             warning: event.type_.as_deref() == Some("Warning"),
             reason: event.reason.clone().unwrap_or_default(),
             message: event.message.clone().unwrap_or_default(),
