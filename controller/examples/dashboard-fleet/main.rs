@@ -106,7 +106,7 @@ async fn run(world: &World, feed: &EvidenceFeed, changes_per_second: u32) {
         move_on::some(world, owed / 10);
         owed %= 10;
         if tick % 10 == 0 {
-            evidence::grow(world, feed);
+            evidence::grow(world, feed, tick / 10);
         }
     }
 }

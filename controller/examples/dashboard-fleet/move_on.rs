@@ -76,7 +76,8 @@ pub(crate) fn commands(world: &World) {
             || [names::ABORT_ANNOTATION, names::PROMOTE_ANNOTATION, names::RETRY_ANNOTATION]
                 .iter()
                 .any(|name| annotation(rollout, name).is_some())
-            || is_paused(rollout) != says_paused(rollout)
+            || (rollout.status.as_ref().is_some_and(is_moving)
+                && is_paused(rollout) != says_paused(rollout))
     });
     for rollout in asked {
         let key = Key::of(rollout.as_ref());
@@ -144,6 +145,9 @@ fn take_up(rollout: &mut Rollout) -> Option<(bool, &'static str, String)> {
         }
         set(status, AttemptPhase::Aborted, "Aborted", "aborted by command");
         return Some((false, "RolledBack", "all traffic is on the stable revision".to_owned()));
+    }
+    if phase != AttemptPhase::Progressing {
+        return None;
     }
     if paused && !said {
         set(status, phase, "Paused", "paused: nothing moves forward");

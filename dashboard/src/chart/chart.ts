@@ -17,6 +17,8 @@ export interface Mark {
 
 const HEIGHT = 190;
 
+const hourAndMinute = (seconds: number) => new Date(seconds * 1_000).toISOString().slice(11, 16);
+
 function colorOf(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
@@ -27,6 +29,7 @@ function draw(plot: uPlot, marks: Mark[]): void {
   ctx.save();
   ctx.strokeStyle = colorOf("--line-strong");
   ctx.fillStyle = colorOf("--muted");
+  ctx.textAlign = "left";
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.setLineDash([3 * devicePixelRatio, 4 * devicePixelRatio]);
   for (const mark of marks) {
@@ -36,7 +39,7 @@ function draw(plot: uPlot, marks: Mark[]): void {
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    ctx.fillText(mark.label, x + 4 * devicePixelRatio, bbox.top + 12 * devicePixelRatio);
+    ctx.fillText(mark.label, x + 4 * devicePixelRatio, bbox.top + bbox.height - 6 * devicePixelRatio);
   }
   ctx.restore();
 }
@@ -63,9 +66,9 @@ export function drawChart(into: HTMLElement, width: number, at: number[], lines:
       cursor: { drag: { x: false, y: false } },
       legend: { live: true },
       scales: { x: { time: true } },
-      axes: [{ ...axis, space: 70 }, { ...axis, size: 46 }],
+      axes: [{ ...axis, space: 70, values: (_, moments) => moments.map(hourAndMinute) }, { ...axis, size: 46 }],
       series: [
-        { value: "{HH}:{mm}:{ss}" },
+        { label: "UTC", value: (_, seconds) => (seconds === null ? "none" : new Date(seconds * 1_000).toISOString().slice(11, 19)) },
         ...lines.map((line) => ({
           label: line.name,
           stroke: colorOf(line.color),
@@ -75,15 +78,24 @@ export function drawChart(into: HTMLElement, width: number, at: number[], lines:
           value: (_: uPlot, value: number | null) => (value === null ? "none" : value.toFixed(2)),
         })),
       ],
-      hooks: { draw: [(self) => draw(self, shown)] },
+      hooks: {
+        draw: [(self) => draw(self, shown)],
+        setCursor: [(self) => tellNewest(self.data[0].length)],
+      },
     },
     [at, ...lines.map((line) => line.values)],
     into,
   );
+  // Without a pointer over the chart the legend tells the newest point.
+  const tellNewest = (count: number) => {
+    if (plot.cursor.idx == null && count > 0) plot.setLegend({ idx: count - 1 }, false);
+  };
+  tellNewest(at.length);
   return {
     update(nextAt, nextLines, nextMarks) {
       shown = nextMarks;
       plot.setData([nextAt, ...nextLines.map((line) => line.values)]);
+      tellNewest(nextAt.length);
     },
     resize: (next) => plot.setSize({ width: next, height: HEIGHT }),
     destroy: () => plot.destroy(),

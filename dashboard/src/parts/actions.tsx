@@ -139,7 +139,6 @@ function Confirm(props: { page: RolloutPage; action: ActionView; onClose(): void
               value={reason}
               maxLength={1000}
               autocomplete="off"
-              autofocus
               onInput={(event) => setReason(event.currentTarget.value)}
             />
           </>

@@ -67,6 +67,15 @@ export function Empty({ title, children }: { title: string; children?: Component
   );
 }
 
+/** A table that may be wider than the window: it scrolls by itself, by keys too. */
+export function Wide({ label, children }: { label: string; children: ComponentChildren }) {
+  return (
+    <div class="wide" tabIndex={0} role="region" aria-label={label}>
+      {children}
+    </div>
+  );
+}
+
 export function Heading({ children }: { children: ComponentChildren }) {
   return <h1 tabIndex={-1}>{children}</h1>;
 }

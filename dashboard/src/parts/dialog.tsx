@@ -8,6 +8,8 @@ export function Dialog(props: { title: string; onClose(): void; children: Compon
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     dialog.current?.showModal();
+    // Whoever has to type begins there; nothing that acts is under the first key.
+    dialog.current?.querySelector<HTMLInputElement>("input")?.focus();
     return () => before?.focus();
   }, []);
   return (

@@ -78,9 +78,9 @@ export function Shell({ children }: { children: ComponentChildren }) {
         To the content
       </a>
       <header class="head">
-        <a class="brand" href="/">
+        <a class="brand" href="/" aria-label="Lockflight">
           <img src="/assets/icon.svg" alt="" width="22" height="22" />
-          Lockflight
+          <span class="brand-word">Lockflight</span>
         </a>
         <Nav />
         <span class="hub" title={me.value?.hub}>

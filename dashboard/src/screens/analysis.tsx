@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { analysis as askAnalysis } from "../api/client";
 import type { RolloutPage, SeriesView } from "../api/types";
-import { Copy, Empty, Tag } from "../parts/bits";
+import { Copy, Empty, Tag, Wide } from "../parts/bits";
 import { Chart } from "../parts/chartbox";
 import { query, setQuery } from "../state/route";
 import { analysis, key, open } from "../state/store";
@@ -140,7 +140,7 @@ function Twin({ series }: { series: SeriesView }) {
     <details open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>Table: the last {Math.min(ROWS, series.atMs.length)} points</summary>
       {open ? (
-        <div class="wide" tabIndex={0} role="region" aria-label={`Points of ${series.metric}`}>
+        <Wide label={`Points of ${series.metric}`}>
           <table class="figures">
             <caption class="unseen">Points of {series.metric}</caption>
             <thead>
@@ -160,7 +160,7 @@ function Twin({ series }: { series: SeriesView }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       ) : null}
     </details>
   );

@@ -1,7 +1,7 @@
 // Clusters: can the hub act there, and what goes on there.
 import { computed } from "@preact/signals";
 import type { ClusterRow } from "../api/types";
-import { Ago, Empty, Heading, Tag } from "../parts/bits";
+import { Ago, Empty, Heading, Tag, Wide } from "../parts/bits";
 import { clusterList, rowList } from "../state/store";
 import { cellOf, type Look } from "../text/glyphs";
 
@@ -89,7 +89,7 @@ export function Clusters() {
             {rows.length - down} of {rows.length} can be acted in
             {down ? `; ${down} cannot. What they serve stays as it was.` : "."}
           </p>
-          <div class="wide">
+          <Wide label="Clusters">
             <table class="clusters">
               <caption class="unseen">Clusters</caption>
               <thead>
@@ -107,7 +107,7 @@ export function Clusters() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
         </>
       )}
     </>

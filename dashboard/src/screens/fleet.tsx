@@ -55,7 +55,7 @@ function Attention() {
   );
 }
 
-const HINTS = { Critical: "See why", Blocked: "See what blocks it", Asked: "Decide" } as const;
+const HINTS = { Critical: "See why", Blocked: "See why", Asked: "Decide" } as const;
 
 function AttentionRow({ row }: { row: RolloutRow }) {
   const what = row.attention;

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { history, Refused } from "../api/client";
 import type { AttemptPhase, AttemptRecord, EventRow, HistoryPage, RolloutPage } from "../api/types";
-import { Ago, Empty, Tag } from "../parts/bits";
+import { Ago, Empty, Tag, Wide } from "../parts/bits";
 import type { Look } from "../text/glyphs";
 import { moment, span } from "../text/time";
 
@@ -81,7 +81,7 @@ function Events({ rows }: { rows: EventRow[] }) {
       {shown.length === 0 ? (
         <Empty title="There are no Events." >Kubernetes keeps them for an hour or so.</Empty>
       ) : (
-        <div class="wide">
+        <Wide label="Events of all clusters">
           <table class="events">
             <caption class="unseen">Events of all clusters</caption>
             <thead>
@@ -106,7 +106,7 @@ function Events({ rows }: { rows: EventRow[] }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       )}
     </>
   );
@@ -122,7 +122,7 @@ export function History({ page }: { page: RolloutPage }) {
       <p class="faint">
         As seen by this server since {moment(found.keptSince)}; the rollout's status keeps only the last one.
       </p>
-      <div class="wide">
+      <Wide label="Attempts">
         <table>
           <caption class="unseen">Attempts</caption>
           <thead>
@@ -140,7 +140,7 @@ export function History({ page }: { page: RolloutPage }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Wide>
       <h2>Events of all clusters</h2>
       {found.eventsMissing ? <p class="tone-wait">! {found.eventsMissing}</p> : <Events rows={found.events} />}
     </>

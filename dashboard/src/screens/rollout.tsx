@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { RolloutPage, RolloutRow, Who } from "../api/types";
 import { Actions } from "../parts/actions";
-import { Ago, Countdown, Empty, Heading, Tag } from "../parts/bits";
+import { Ago, Countdown, Empty, Heading, Tag, Wide } from "../parts/bits";
 import { Lanes } from "../parts/lanes";
 import { Steps } from "../parts/steps";
 import { TakenBack } from "../parts/takenback";
@@ -140,7 +140,7 @@ function Conditions({ page }: { page: RolloutPage }) {
   return (
     <details class="conditions">
       <summary>Conditions</summary>
-      <div class="wide">
+      <Wide label="Conditions of the status">
         <table>
           <caption class="unseen">Conditions of the status</caption>
           <thead>
@@ -164,7 +164,7 @@ function Conditions({ page }: { page: RolloutPage }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Wide>
     </details>
   );
 }
