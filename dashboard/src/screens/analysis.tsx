@@ -5,7 +5,7 @@ import type { RolloutPage, SeriesView } from "../api/types";
 import { Copy, Empty, Tag, Wide } from "../parts/bits";
 import { Chart } from "../parts/chartbox";
 import { query, setQuery } from "../state/route";
-import { analysis, key, open } from "../state/store";
+import { analysis, key, me, open } from "../state/store";
 import { CELLS, VERDICTS } from "../text/glyphs";
 import { clockTime } from "../text/time";
 import { stepStarts, windowed } from "../chart/columns";
@@ -66,7 +66,9 @@ export function Analysis({ page }: { page: RolloutPage }) {
         <Empty title="No metrics gate this rollout.">Name an AnalysisTemplate in spec.analysis to have them judged.</Empty>
       ) : !shown || shown.series.length === 0 ? (
         <Empty title={`No evidence from ${chosen} yet.`}>
-          Points appear when a gate is open there. This server keeps the last hour, and none across its restarts.
+          {me.value?.signIn === "Code"
+            ? "The hub keeps the evidence: its own dashboard shows it. The verdicts are on the cards of the overview."
+            : "Points appear when a gate is open there. The hub keeps the last hour, and none across its restarts."}
         </Empty>
       ) : (
         shown.series.map((one) => <Metric series={one} key={one.metric} />)
