@@ -57,7 +57,7 @@ pub(super) async fn run(
     if !arguments.no_open {
         show(&url);
     }
-    let dashboard = Dashboard::new(source, Access::code(client.clone(), secret), address);
+    let dashboard = Dashboard::new(source, Access::code(client.clone(), secret));
     tokio::select! {
         served = dashboard.serve(listener) => {
             let name = served?;

@@ -85,7 +85,7 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(arguments.listen).await?;
     let address = listener.local_addr()?;
     println!("listening http://{address}");
-    let dashboard = Dashboard::new(source, access, address.ip());
+    let dashboard = Dashboard::new(source, access);
     tokio::select! {
         ended = dashboard.serve(listener) => println!("{} ended", ended?),
         () = run(&world, &feed, arguments.changes_per_second) => {}

@@ -79,6 +79,11 @@ pub(super) fn serve(path: &str, asked: &HeaderMap) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
+
     use super::*;
 
     /// What the page may weigh in all, compressed.
@@ -96,6 +101,36 @@ mod tests {
                 assert!(!text.contains(needle), "{} holds {needle}", asset.path);
             }
         }
+    }
+
+    /// The same sum as in `dashboard/vite.config.js`: over names and contents, in order.
+    fn sum_of_sources(root: &Path) -> String {
+        let mut files: Vec<PathBuf> = ["src", "public"].map(|name| root.join(name)).to_vec();
+        files.extend(["index.html", "package-lock.json", "vite.config.js"].map(|f| root.join(f)));
+        let mut names = Vec::new();
+        while let Some(path) = files.pop() {
+            if path.is_dir() {
+                files.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else {
+                names.push(path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/"));
+            }
+        }
+        names.sort();
+        let mut sum = Sha256::new();
+        for name in names {
+            sum.update(&name);
+            sum.update([0]);
+            sum.update(fs::read(root.join(&name)).unwrap());
+            sum.update([0]);
+        }
+        hex(&sum.finalize())
+    }
+
+    #[test]
+    fn the_page_was_built_from_these_sources() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboard");
+        let built = include_str!("dist/sources.sha256").trim();
+        assert_eq!(built, sum_of_sources(&root), "run npm ci && npm run build in dashboard/");
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! How the dashboard is set up and served.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::Router;
 use chrono::Utc;
@@ -17,6 +14,7 @@ use super::{
     guard::Names,
     routes::{self, Shared},
     source::Source,
+    view::SignIn,
 };
 
 /// How the hub serves the dashboard.
@@ -72,7 +70,7 @@ impl DashboardArguments {
             (SignInMode::Token, true) => Access::token(client),
             (SignInMode::Proxy, false) => Access::proxy(client, trusted),
         };
-        Ok(Some((address, Dashboard::new(source, access, address.ip()))))
+        Ok(Some((address, Dashboard::new(source, access))))
     }
 }
 
@@ -83,10 +81,14 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// A dashboard that answers at `address`.
+    /// A dashboard. One that is meant for this machine answers to this machine's names only;
+    /// behind the others stands RBAC, and perhaps a proxy with a name of its own.
     #[must_use]
-    pub fn new(source: Source, access: Access, address: IpAddr) -> Self {
-        let names = if address.is_loopback() { Names::Loopback } else { Names::Any };
+    pub fn new(source: Source, access: Access) -> Self {
+        let names = match access.sign_in() {
+            SignIn::Nobody | SignIn::Code => Names::Loopback,
+            SignIn::Token | SignIn::Proxy => Names::Any,
+        };
         let board = Board::new(source, Utc::now());
         Self { shared: Arc::new(Shared::new(board, access)), names }
     }

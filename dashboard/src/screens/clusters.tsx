@@ -56,6 +56,7 @@ function Row({ row }: { row: ClusterRow }) {
       <th scope="row">
         {row.name}
         <span class="labels faint">{labels.join(" ")}</span>
+        {row.ready === true ? null : <span class="narrow-why">{row.message}</span>}
       </th>
       <td>
         {busy?.moving ? <span>{busy.moving} moving</span> : null}
@@ -68,7 +69,7 @@ function Row({ row }: { row: ClusterRow }) {
         <Rights row={row} />
       </td>
       <td>{row.metricProvider ?? <span class="tone-wait">none: no gate can be judged</span>}</td>
-      <td class="col-message">{row.ready === true ? null : row.message}</td>
+      <td class="col-message col-why">{row.ready === true ? null : row.message}</td>
     </tr>
   );
 }

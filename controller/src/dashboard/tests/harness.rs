@@ -65,7 +65,7 @@ pub(super) fn bed(access: impl FnOnce(Client) -> Access) -> Bed {
         hub: "test".to_owned(),
     };
     let client = client(Arc::clone(&rollouts), Arc::clone(&patches));
-    let dashboard = Dashboard::new(source, access(client), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let dashboard = Dashboard::new(source, access(client));
     dashboard.shared().board.refresh(Utc::now());
     Bed { dashboard, rollouts, evidence, live, patches, next_peer: AtomicU8::new(1) }
 }
