@@ -24,6 +24,9 @@ const ARGUMENTS = [
 /** Longest wait for something that has to come, in milliseconds. */
 export const PATIENCE_MS = 15_000;
 
+/** A large fleet takes a while on a busy machine. */
+const START_MS = 90_000;
+
 /** Starts the fleet; its address, what it printed, and how to end it. */
 export async function startFleet(...more) {
   const { profile = "debug", args = more } = typeof more[0] === "object" ? more[0] : {};
@@ -35,7 +38,7 @@ export async function startFleet(...more) {
   const ended = new Promise((resolve) => child.once("exit", resolve));
   let code = null;
   const url = await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("the fleet does not start")), PATIENCE_MS);
+    const timer = setTimeout(() => reject(new Error("the fleet does not start")), START_MS);
     child.once("exit", () => reject(new Error("the fleet ended at its start")));
     createInterface({ input: child.stdout }).on("line", (line) => {
       if (line.startsWith("code ")) code = line.slice(5);

@@ -15,6 +15,7 @@ mod history;
 mod reply;
 mod routes;
 mod serve;
+mod sign_in;
 mod source;
 mod stream;
 #[cfg(test)]

@@ -133,6 +133,11 @@ pub(super) fn refusal(refusal: &Refusal, sign_in: SignIn) -> Response {
     }
 }
 
+/// A body that cannot be meant.
+pub(super) fn malformed(why: &str) -> Response {
+    problem(StatusCode::UNPROCESSABLE_ENTITY, "Malformed", why, None)
+}
+
 /// Nothing there, or nothing that this user may see: both look the same.
 pub(super) fn not_found() -> Response {
     problem(StatusCode::NOT_FOUND, "NotFound", "there is no such thing here", None)

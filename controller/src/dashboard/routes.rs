@@ -10,13 +10,12 @@ use axum::{
     Extension, Router,
     body::Bytes,
     extract::{ConnectInfo, DefaultBodyLimit, Path, Query, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, Uri},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
     routing::{delete, get, post},
 };
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
@@ -25,10 +24,11 @@ use super::{
     act::{self, Command},
     assets,
     board::{Board, Cursor, Scope},
-    guard::{self, Names, meant, peer, same_origin},
-    reply::{json, not_found, problem, refusal},
+    guard::{self, Names, meant, peer},
+    reply::{json, malformed, not_found, problem, refusal},
+    sign_in::{me, sign_in, sign_out},
     stream::{self, Streams, Topic},
-    view::{ActionRight, EventRow, HistoryPage, Me, RolloutPage, SignIn, Snapshot, Verb},
+    view::{ActionRight, EventRow, HistoryPage, RolloutPage, Snapshot, Verb},
 };
 use crate::shelf::Key;
 
@@ -82,7 +82,7 @@ impl Shared {
             || self.access.may_see(caller, "rollouts", Some(namespace), now).await?)
     }
 
-    fn refuse(&self, why: &Refusal) -> Response {
+    pub(super) fn refuse(&self, why: &Refusal) -> Response {
         refusal(why, self.access.sign_in())
     }
 
@@ -147,79 +147,6 @@ async fn identify(
 
 async fn page(uri: Uri, headers: HeaderMap) -> Response {
     assets::serve(uri.path(), &headers)
-}
-
-async fn me(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-) -> Response {
-    let sign_in = shared.access.sign_in();
-    let me = Me {
-        user: match &caller {
-            Caller::Known { user, .. } => Some(user.name.clone()),
-            Caller::Anybody | Caller::Owner(_) => None,
-        },
-        sign_in,
-        session: caller.session().is_some(),
-        csrf: caller.session().map(|session| session.csrf().to_owned()),
-        read_only: (sign_in == SignIn::Nobody).then(|| {
-            "nobody is signed in here; use kubectl lockflight, or a dashboard with sign-in"
-                .to_owned()
-        }),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        hub: shared.board.source.hub.clone(),
-    };
-    json(&headers, &me)
-}
-
-/// What proves who somebody is.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Proof {
-    secret: String,
-}
-
-async fn sign_in(
-    State(shared): State<Arc<Shared>>,
-    connection: ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    if let Err(why) = same_origin(&headers) {
-        return shared.refuse(&why);
-    }
-    let Ok(proof) = serde_json::from_slice::<Proof>(&body) else {
-        return malformed("the body must be {\"secret\": \"...\"}");
-    };
-    let secret = SecretString::from(proof.secret.trim().to_owned());
-    match shared.access.begin(secret, peer(connection), Utc::now()).await {
-        Ok((_, mut cookie)) => {
-            if headers.get("x-forwarded-proto").is_some_and(|protocol| protocol == "https") {
-                cookie.push_str("; Secure");
-            }
-            let mut response = StatusCode::NO_CONTENT.into_response();
-            if let Ok(value) = HeaderValue::from_str(&cookie) {
-                response.headers_mut().insert(header::SET_COOKIE, value);
-            }
-            response
-        }
-        Err(why) => shared.refuse(&why),
-    }
-}
-
-async fn sign_out(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(why) = meant(&caller, &headers) {
-        return shared.refuse(&why);
-    }
-    if let Some(session) = caller.session() {
-        shared.access.end(session);
-    }
-    StatusCode::NO_CONTENT.into_response()
 }
 
 async fn snapshot(
@@ -405,8 +332,4 @@ async fn press(
         Ok(()) => StatusCode::ACCEPTED.into_response(),
         Err(why) => why.into_response(),
     }
-}
-
-fn malformed(why: &str) -> Response {
-    problem(StatusCode::UNPROCESSABLE_ENTITY, "Malformed", why, None)
 }
