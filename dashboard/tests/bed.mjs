@@ -47,6 +47,8 @@ export async function startFleet(...more) {
       resolve(line.slice("listening ".length));
     });
   });
+  // A test that fails leaves no fleet behind.
+  process.once("exit", () => child.kill("SIGKILL"));
   const stop = async () => {
     child.kill("SIGKILL");
     await ended;

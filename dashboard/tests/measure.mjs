@@ -97,7 +97,8 @@ const cpu = (ticks() - ticksStart) / 100;
 const { redraws, longest } = await page.evaluate(() => ({ redraws: globalThis.redraws, longest: globalThis.longest }));
 const heapEnd = await heapMb();
 await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
-await page.getByText("service-0990").waitFor();
+// The last row of the last namespace.
+await page.getByText("service-0959").waitFor();
 const inPage = await page.locator("tbody [data-row]").count();
 const elements = await page.evaluate(() => document.querySelectorAll("*").length);
 
