@@ -61,6 +61,19 @@ for (const [theme, width, height] of [["light", 1360, 900], ["dark", 1360, 900],
   });
 }
 
+test("a wide fleet fits, and its trouble is told by glyphs beside the small cells", async () => {
+  const wide = await startFleet("--clusters", "50");
+  for (const [width, height] of [[1360, 900], [1000, 800], [390, 844]]) {
+    const { page, context } = await openPage(browser, wide, { width, height });
+    await page.getByRole("row", { name: /catalog/ }).getByText("?1").waitFor();
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(overflow <= 0, `${overflow} px too wide at ${width}`);
+    await page.screenshot({ path: `${RESULTS}fleet-50-light-${width}.png` });
+    await context.close();
+  }
+  await wide.stop();
+});
+
 test("the sign-in and the dialogs, both themes", async () => {
   for (const theme of ["light", "dark"]) {
     const { page, context } = await openPage(browser, fleet, { theme });

@@ -5,7 +5,7 @@ import { query, go, rolloutHref, setQuery } from "../state/route";
 import { key } from "../state/store";
 import { lookOf } from "../text/glyphs";
 import { Ago, Countdown, Empty, Tag } from "./bits";
-import { Matrix } from "./matrix";
+import { Matrix, Troubles } from "./matrix";
 
 /** Height of a row in pixels; the style sheet says the same. */
 const ROW = 44;
@@ -122,9 +122,12 @@ function Row({ row, index }: { row: RolloutRow; index: number }) {
       </td>
       <td class="col-wave">{moves ? row.wave : null}</td>
       <td class="col-matrix">
+        <span class="matrix-line">
         <Matrix row={row} />
         <span class="matrix-count" aria-hidden="true">
           {row.counts.promoted}/{row.counts.total}
+          <Troubles row={row} />
+        </span>
         </span>
       </td>
       <td class="col-time">{row.startedAt ? <Ago at={row.startedAt} /> : null}</td>

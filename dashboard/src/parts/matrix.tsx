@@ -14,6 +14,28 @@ export function matrixSentence(row: RolloutRow): string {
   return parts.join(", ");
 }
 
+/** Trouble in small cells is counted beside them, with its glyph. */
+export function Troubles({ row }: { row: RolloutRow }) {
+  if (row.counts.total <= ROOMY) return null;
+  const counts = new Map<CellLook, number>();
+  for (const letter of row.waves.flatMap((wave) => [...wave.states])) {
+    const look = cellOf(letter);
+    if (look.tone === "good" || look.tone === "move" || look.tone === "rest") continue;
+    counts.set(look, (counts.get(look) ?? 0) + 1);
+  }
+  return (
+    <>
+      {[...counts].map(([look, count]) => (
+        <span class={`tone-${look.tone}`} key={look.letter} title={`${count} ${look.word}`}>
+          {" "}
+          {look.glyph}
+          {count}
+        </span>
+      ))}
+    </>
+  );
+}
+
 export function Matrix({ row }: { row: RolloutRow }) {
   const roomy = row.counts.total <= ROOMY;
   return (
