@@ -1,5 +1,6 @@
 //! The dashboard as a whole, behind an API server that exists in the test only.
 
+mod arguments;
 mod changes;
 mod harness;
 mod matrix;

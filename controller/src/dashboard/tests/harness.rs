@@ -132,6 +132,17 @@ pub(super) async fn value(response: Response<Body>) -> Value {
     serde_json::from_str(&text(response).await).unwrap()
 }
 
+/// What the dashboard of a bed reads, for another dashboard.
+impl Bed {
+    pub(super) fn source(&self) -> Source {
+        self.dashboard.shared().board.source.clone()
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.dashboard.shared().access.client().clone()
+    }
+}
+
 /// An API server that knows tokens: `operator` may do all, `viewer` may list, `shopper` may list
 /// in namespace shop, `promoter` may list and holds the verb promote.
 fn client(rollouts: Arc<Shelf<Rollout>>, patches: Arc<Mutex<Vec<(String, Value)>>>) -> Client {
