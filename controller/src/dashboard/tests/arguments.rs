@@ -40,7 +40,7 @@ async fn strangers_are_let_in_by_no_combination_of_flags() {
         match (opened, expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found.is_some(), expected, "{flags}"),
             (Err(error), Err(part)) => {
-                assert!(error.to_string().contains(part), "{flags}: {error}")
+                assert!(error.to_string().contains(part), "{flags}: {error}");
             }
             (opened, _) => panic!("{flags}: {:?}", opened.map(|found| found.is_some())),
         }
