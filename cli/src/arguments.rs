@@ -78,6 +78,8 @@ pub enum Command {
     Resume(Named),
     /// Try an aborted revision again.
     Retry(Named),
+    /// Show the fleet in a browser on this machine, with your own rights.
+    Dashboard(Dashboard),
 }
 
 /// A rollout.
@@ -201,6 +203,17 @@ pub struct Abort {
         value_parser = reason
     )]
     pub reason: String,
+}
+
+/// Arguments of `dashboard`.
+#[derive(Debug, Args)]
+pub struct Dashboard {
+    /// Port on this machine; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 9090)]
+    pub port: u16,
+    /// Open no browser.
+    #[arg(long)]
+    pub no_open: bool,
 }
 
 /// Times on the command line are written as in the API: 30s, 5m, 1h30m.

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod annotate;
+mod dashboard;
 mod get;
 mod list;
 mod promote;
@@ -39,6 +40,10 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Pause(named) => annotate::pause(&session, &named.name).await,
         Command::Resume(named) => annotate::resume(&session, &named.name).await,
         Command::Retry(named) => annotate::retry(&session, &named.name).await,
+        Command::Dashboard(dashboard) => {
+            let here_only = arguments.global.namespace.is_some();
+            Box::pin(dashboard::run(&session, dashboard, here_only)).await
+        }
     }
 }
 

@@ -68,6 +68,24 @@ impl Session {
         }
     }
 
+    /// The client, for what goes on beside single requests.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Address of the API server.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The answer to any request, in time, or why there is none.
+    pub(crate) async fn ask<T>(
+        &self,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Failure> {
+        self.sorted(self.timed(request).await?)
+    }
+
     fn api(&self) -> Api<Rollout> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }

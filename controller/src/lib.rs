@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod conditions;
+pub mod dashboard;
 pub mod events;
 pub mod fleet;
 pub mod follow;

@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry as MetricRegistry;
 use tokio::task::JoinSet;
 
 use crate::{
+    dashboard::{self, DashboardArguments, EvidenceFeed},
     events::Events,
     fleet::{Registry, client},
     hub::{self, Hub},
@@ -34,6 +35,9 @@ pub struct RunArguments {
     /// Address for /metrics, /healthz and /readyz.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// The dashboard.
+    #[command(flatten)]
+    dashboard: DashboardArguments,
 }
 
 /// Runs until a signal asks it to end, or a task ends that should not.
@@ -72,6 +76,9 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     tasks.spawn(registry.run());
     tasks.spawn(publish);
     tasks.spawn(supervise(context));
+    // Gates feed it; the dashboard shows it.
+    let evidence = Arc::new(EvidenceFeed::default());
+    dashboard::start(arguments.dashboard, &client, &hub, evidence, &mut tasks).await?;
     let (address, served) = (arguments.listen, Arc::clone(&hub));
     tasks.spawn(async move {
         match serve::serve(address, metric_registry, served).await {

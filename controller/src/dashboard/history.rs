@@ -1,0 +1,88 @@
+//! Attempts that this process has seen: the status keeps only the last one.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chrono::{DateTime, Utc};
+use lockflight_crds::Rollout;
+
+use super::view::{AttemptRecord, Outcome, RolloutRow};
+use crate::shelf::Key;
+
+/// Attempts kept per Rollout.
+const ATTEMPTS_MAX: usize = 20;
+
+/// Attempts of every Rollout, the newest first.
+#[derive(Debug)]
+pub(super) struct History {
+    kept_since: DateTime<Utc>,
+    attempts: BTreeMap<Key, Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    records: VecDeque<AttemptRecord>,
+    /// Since when it has been waiting for a person, as far as it was seen.
+    waiting_since: Option<DateTime<Utc>>,
+}
+
+impl History {
+    pub(super) fn new(now: DateTime<Utc>) -> Self {
+        Self { kept_since: now, attempts: BTreeMap::new() }
+    }
+
+    pub(super) fn kept_since(&self) -> DateTime<Utc> {
+        self.kept_since
+    }
+
+    /// Takes what a Rollout says now.
+    pub(super) fn see(
+        &mut self,
+        key: &Key,
+        rollout: &Rollout,
+        row: &RolloutRow,
+        now: DateTime<Utc>,
+    ) {
+        let Some(status) = &rollout.status else { return };
+        let Some(attempt) = &status.attempt else { return };
+        let kept = self.attempts.entry(key.clone()).or_default();
+        let waits = row.outcome == Outcome::Waiting;
+        let waited = kept.waiting_since.map_or(0, |since| (now - since).num_seconds().max(0));
+        if let Some(newest) = kept.records.front_mut() {
+            newest.waiting_seconds += waited;
+        }
+        kept.waiting_since = waits.then_some(now);
+        let seen_before = kept.records.front().filter(|r| r.number == attempt.number);
+        let record = AttemptRecord {
+            number: attempt.number,
+            revision: attempt.revision.clone(),
+            from: row.from.clone(),
+            phase: attempt.phase,
+            started_at: attempt.started_at,
+            ended_at: attempt.ended_at,
+            abort: status
+                .abort
+                .as_ref()
+                .filter(|abort| {
+                    abort.revision == attempt.revision && abort.at >= attempt.started_at
+                })
+                .map(|abort| abort.message.clone()),
+            waiting_seconds: seen_before.map_or(0, |r| r.waiting_seconds),
+        };
+        if seen_before.is_some() {
+            kept.records.pop_front();
+        }
+        kept.records.push_front(record);
+        kept.records.truncate(ATTEMPTS_MAX);
+    }
+
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.attempts.remove(key);
+    }
+
+    pub(super) fn of(&self, key: &Key) -> Vec<AttemptRecord> {
+        self.attempts
+            .get(key)
+            .map(|kept| kept.records.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+}

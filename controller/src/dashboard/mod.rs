@@ -1,0 +1,31 @@
+//! The dashboard: the same truth as in the status, to look at, and the commands to press.
+//!
+//! It reads caches and never lists per request. Whoever presses something is known, is allowed to
+//! by RBAC, and sees the exact effect first. It is served by the hub, and by
+//! `kubectl lockflight dashboard` with the user's own rights.
+
+mod access;
+mod act;
+mod assets;
+mod board;
+mod embed;
+mod evidence;
+mod guard;
+mod history;
+mod reply;
+mod routes;
+mod serve;
+mod sign_in;
+mod source;
+mod stream;
+#[cfg(test)]
+mod tests;
+pub mod view;
+
+pub use access::{Access, AddressRange, InvalidAddressRange, code};
+pub use embed::{start, watch_events};
+pub use evidence::{
+    AgainstBar, Arm, EvidenceFeed, EvidencePoint, POINTS_MAX, SERIES_MAX, SeriesFacts, SeriesKey,
+};
+pub use serve::{Dashboard, DashboardArguments, SignInMode};
+pub use source::Source;

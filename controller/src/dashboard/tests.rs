@@ -1,0 +1,7 @@
+//! The dashboard as a whole, behind an API server that exists in the test only.
+
+mod arguments;
+mod changes;
+mod harness;
+mod matrix;
+mod session;

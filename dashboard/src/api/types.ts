@@ -1,0 +1,502 @@
+// Written from controller/src/dashboard/view by `UPDATE_GOLDEN=1 cargo test -p lockflight typescript`.
+
+/** Why an attempt was taken back. */
+export interface AbortView {
+  /** When it was decided. */
+  at: string;
+  /** Field manager that gave the command; a claim, not a proof. */
+  by: string | null;
+  /** The cluster that failed. */
+  cluster: string | null;
+  /** Whether promoted clusters go back too. */
+  fleet: boolean;
+  /** What it had to keep to. */
+  limit: string | null;
+  /** In a sentence. */
+  message: string;
+  /** The metric that failed. */
+  metric: string | null;
+  /** Its value. */
+  observed: string | null;
+  /** Clusters that get their rollback when they return. */
+  owed: string[];
+  /** In one word. */
+  reason: string;
+  /** What was taken back. */
+  revision: string;
+  /** The step at which it failed. */
+  step: number | null;
+}
+
+/** Whether the user may press something in a namespace. */
+export interface ActionRight {
+  /** Whether. */
+  allowed: boolean;
+  /** What. */
+  verb: Verb;
+  /** Why not. */
+  why: string | null;
+}
+
+/** Something that can be pressed. */
+export interface ActionView {
+  /** The attempt that it is about. */
+  attempt: number | null;
+  /** The cluster of that gate; absent for a wave. */
+  cluster: string | null;
+  /** What exactly happens, in a sentence. */
+  effect: string;
+  /** The same as a command line to copy. */
+  kubectl: string;
+  /** The gate that it opens. */
+  token: string | null;
+  /** What. */
+  verb: Verb;
+}
+
+/** The Analysis screen of one cluster of a Rollout. */
+export interface AnalysisPage {
+  /** The cluster. */
+  cluster: string;
+  /** Clusters of the Rollout that have shown evidence. */
+  clusters: string[];
+  /** Namespace of the Rollout. */
+  namespace: string;
+  /** Name of the Rollout. */
+  rollout: string;
+  /** One series per metric. */
+  series: SeriesView[];
+  /** Whether the points are all that there are, or only those that are new. */
+  whole: boolean;
+}
+
+/** When a person has to agree. */
+export type Approval = "None" | "Before" | "After";
+
+/** Where an attempt stands. */
+export type AttemptPhase = "Progressing" | "Aborting" | "Aborted" | "Completed";
+
+/** An attempt that this process has seen. */
+export interface AttemptRecord {
+  /** Why it was taken back, in a sentence. */
+  abort: string | null;
+  /** When it ended. */
+  endedAt: string | null;
+  /** What served before, when all clusters agreed on it. */
+  from: string | null;
+  /** Its number. */
+  number: number;
+  /** Where it stands, or ended: Progressing, Aborting, Aborted or Completed. */
+  phase: AttemptPhase;
+  /** The revision on trial. */
+  revision: string;
+  /** When it started. */
+  startedAt: string;
+  /** Seconds in which it waited for a person, as far as this process was there to see. */
+  waitingSeconds: number;
+}
+
+/** Why somebody should look. */
+export interface Attention {
+  /** The cluster that it is about, when it is about one. */
+  cluster: string | null;
+  /** In a sentence. */
+  sentence: string;
+  /** How urgent it is. */
+  urgency: Urgency;
+  /** In one word. */
+  word: string;
+}
+
+/** One cluster. */
+export interface Card {
+  /** When the router was seen to have accepted the share that is meant. */
+  acknowledgedAt: string | null;
+  /** Last share that the router was seen to have accepted. */
+  acknowledgedWeight: number;
+  /** The most important thing to know. */
+  cell: CellState;
+  /** What served before. */
+  from: string | null;
+  /** Name. */
+  name: string;
+  /** Whether it still has to get its rollback. */
+  owedRollback: boolean;
+  /** Where it stands. */
+  phase: MemberPhase;
+  /** Why it failed or cannot go on. */
+  problem: string | null;
+  /** Ready pods of the new revision. */
+  readyPods: number;
+  /** Since when. */
+  since: string | null;
+  /** Step it is at, from 1; 0 before the first. */
+  step: number;
+  /** Since when the hub has not reached it: all else here is what was last known. */
+  unreachableSince: string | null;
+  /** What its gates say. */
+  verdict: VerdictView | null;
+  /** Share that the new revision is meant to have, in per cent. */
+  weight: number;
+}
+
+/** The most important thing to know of a cluster. The order of the letters in the matrix. */
+export type CellState = "Pending" | "Deploying" | "Canary" | "Approval" | "Promoting" | "Promoted" | "RollingBack" | "RolledBack" | "Failed" | "Unknown" | "Owed";
+
+/** A member. */
+export interface ClusterRow {
+  /** Namespaces in which Rollouts may act. */
+  allowedNamespaces: string[];
+  /** Version and channel of the Gateway API there; absent where the hub reports none. */
+  gateway: string | null;
+  /** Version of its API server. */
+  kubernetesVersion: string | null;
+  /** Its labels: what placements and waves select. */
+  labels: Record<string, string>;
+  /** In a sentence. */
+  message: string;
+  /** Its default source of measurements. */
+  metricProvider: string | null;
+  /** Rights that the hub lacks there; absent where the hub reports none. */
+  missingRights: string[] | null;
+  /** Name. */
+  name: string;
+  /** Whether the hub can act there; absent until it has looked. */
+  ready: boolean | null;
+  /** In one word: Reachable, Unreachable, `InvalidCredentials`. */
+  reason: string;
+  /** Address of its API server. */
+  server: string;
+  /** Since when. */
+  since: string | null;
+}
+
+/** A condition. */
+export interface ConditionView {
+  /** In a sentence. */
+  message: string;
+  /** In one word. */
+  reason: string;
+  /** Since when. */
+  since: string | null;
+  /** True, False or Unknown. */
+  status: string;
+  /** Type. */
+  type: string;
+}
+
+/** Clusters, counted. */
+export interface Counts {
+  /** That move now, forward or back. */
+  moving: number;
+  /** That still have to get a rollback. */
+  owed: number;
+  /** Where the new revision is the stable one. */
+  promoted: number;
+  /** In the plan. */
+  total: number;
+  /** That the hub cannot reach. */
+  unreachable: number;
+}
+
+/** An Event about a Rollout. The hub writes the Events of all clusters on the Rollout itself. */
+export interface EventRow {
+  /** When it was last seen. */
+  at: string | null;
+  /** How often it was seen. */
+  count: number;
+  /** In a sentence. */
+  message: string;
+  /** In one word. */
+  reason: string;
+  /** Whether somebody should look. */
+  warning: boolean;
+}
+
+/** What changed since the last frame of the stream. Every object in it is whole and newest. */
+export interface Frame {
+  /** New points of the analysis that the page has open. */
+  analysis?: AnalysisPage | null;
+  /** Clusters that changed. */
+  clusters?: ClusterRow[];
+  /** Clusters that are gone. */
+  goneClusters?: string[];
+  /** Rollouts that are gone, as namespace/name. */
+  goneRollouts?: string[];
+  /** Whether the hub's API server answers. */
+  live: boolean;
+  /** The server's clock, in milliseconds since 1970. */
+  nowMs: number;
+  /** The Rollout that the page has open, when it changed. */
+  page?: RolloutPage | null;
+  /** Rollouts that changed. */
+  rollouts?: RolloutRow[];
+}
+
+/** The History screen: past attempts and the Events of all clusters. */
+export interface HistoryPage {
+  /** Attempts, the newest first. */
+  attempts: AttemptRecord[];
+  /** Events, the newest first. */
+  events: EventRow[];
+  /** Why there may be no Events to show. */
+  eventsMissing: string | null;
+  /** Since when this process has kept attempts: it keeps none across restarts. */
+  keptSince: string;
+}
+
+/** A wave and its clusters. */
+export interface Lane {
+  /** When a person has to agree: None, Before or After. */
+  approval: Approval;
+  /** Whether the approval was given. */
+  approved: boolean;
+  /** Bake after its last cluster, in seconds. */
+  bakeSeconds: number;
+  /** Its clusters in their order. */
+  cards: Card[];
+  /** Clusters that may move at the same time. */
+  maxConcurrent: number;
+  /** Name. */
+  name: string;
+  /** Where it stands: Waiting, Moving, Baking or Done. */
+  phase: WavePhase;
+  /** Canary events that every comparison metric must have seen in the bake. */
+  samples: number;
+  /** Since when. */
+  since: string;
+}
+
+/** Who looks. */
+export interface Me {
+  /** To be sent as `x-lockflight-csrf` with everything that changes something. */
+  csrf: string | null;
+  /** What is looked at, for the page's head. */
+  hub: string;
+  /** Why nothing can be pressed at all, if so. */
+  readOnly: string | null;
+  /** Whether there is a session to sign out of. */
+  session: boolean;
+  /** How the user came to be known. */
+  signIn: SignIn;
+  /** Name of the user; absent for a reader who is not known. */
+  user: string | null;
+  /** Version of the server. */
+  version: string;
+}
+
+/** Where a cluster stands. */
+export type MemberPhase = "Pending" | "Deploying" | "Canary" | "Promoting" | "Promoted" | "RollingBack" | "RolledBack";
+
+/** What a rollout's state means to whoever waits for it. */
+export type Outcome = "Moving" | "Waiting" | "Completed" | "Aborted" | "Stalled";
+
+/** What went wrong, and what to do about it. */
+export interface Problem {
+  /** In a sentence. */
+  message: string;
+  /** In one word. */
+  reason: string;
+  /** What to do. */
+  remedy: string | null;
+  /** How to sign in, when that is what is missing. */
+  signIn: SignIn | null;
+}
+
+/** A Rollout, whole. */
+export interface RolloutPage {
+  /** Why the attempt was taken back. */
+  abort: AbortView | null;
+  /** What can be pressed, with its exact effect. */
+  actions: ActionView[];
+  /** Templates of the metrics that gate the steps. */
+  analysis: string[];
+  /** The conditions of the status. */
+  conditions: ConditionView[];
+  /** Waves in their order, each with its clusters. */
+  lanes: Lane[];
+  /** Pods of one revision at full size, per cluster. */
+  replicas: number;
+  /** The same Rollout as a row. */
+  row: RolloutRow;
+  /** Steps that every cluster takes. */
+  steps: StepView[];
+  /** What is waited for. */
+  waiting: Wait[];
+  /** The revision that the spec asks for. */
+  wantedRevision: string | null;
+  /** Why it stands where it stands. */
+  why: Why;
+}
+
+/** A Rollout in one row. */
+export interface RolloutRow {
+  /** Number of the attempt. */
+  attempt: number | null;
+  /** Why somebody should look, if somebody should. */
+  attention: Attention | null;
+  /** Clusters of the plan, counted. */
+  counts: Counts;
+  /** When it ended. */
+  endedAt: string | null;
+  /** Shortest time that the plan can take, and how many approvals it needs. */
+  estimate: string | null;
+  /** What served before, when all clusters agree on it. */
+  from: string | null;
+  /** Whether it is going back. */
+  goingBack: boolean;
+  /** The state in a sentence. */
+  message: string | null;
+  /** Name. */
+  name: string;
+  /** Namespace. */
+  namespace: string;
+  /** What the state means to whoever waits for the rollout. */
+  outcome: Outcome;
+  /** Value of the pause annotation, while there is one. */
+  paused: string | null;
+  /** The revision on trial, or the one that serves. */
+  revision: string | null;
+  /** When the attempt started. */
+  startedAt: string | null;
+  /** State in one word: the reason of the condition Ready. */
+  state: string;
+  /** Earliest moment at which a wait can end, where one is known. */
+  until: string | null;
+  /** The wave that moves, as number/of name. */
+  wave: string | null;
+  /** The mini matrix: one cell per cluster, wave by wave. */
+  waves: WaveCells[];
+  /** Highest share of the new revision in a moving cluster, in per cent. */
+  weight: number | null;
+}
+
+/** One metric in one cluster. All columns have the same length. */
+export interface SeriesView {
+  /** The bar at which the release is taken back. */
+  abortBar: number[];
+  /** Natural logarithm of the evidence that the new revision is worse. */
+  abortEvidence: number[];
+  /** Milliseconds since 1970. */
+  atMs: number[];
+  /** Attempt that the points belong to. */
+  attempt: number;
+  /** Bad events of the new revision so far. */
+  canaryBad: number[];
+  /** All events of the new revision so far. */
+  canaryTotal: number[];
+  /** Points that were dropped because the ring is full. */
+  dropped: number;
+  /** The last verdict in a sentence. */
+  message: string;
+  /** Name of the metric. */
+  metric: string;
+  /** The bar at which the gate opens. */
+  promoteBar: number[];
+  /** Natural logarithm of the evidence that the new revision is good enough. */
+  promoteEvidence: number[];
+  /** What is asked of the source, as far as it is known. */
+  query: string | null;
+  /** Bad events of the stable revision so far. */
+  stableBad: number[];
+  /** All events of the stable revision so far. */
+  stableTotal: number[];
+  /** Step of the rollout in this cluster, from 1. */
+  step: number[];
+  /** The last verdict in one word. */
+  verdict: string;
+}
+
+/** How users become known. */
+export type SignIn = "Nobody" | "Token" | "Proxy" | "Code";
+
+/** Everything that the Fleet and Clusters screens need, at one moment. */
+export interface Snapshot {
+  /** Clusters, if the user may see them. */
+  clusters: ClusterRow[];
+  /** Where this stands in the stream: the value for `Last-Event-ID`. */
+  cursor: string;
+  /** Whether the hub's API server answers; if not, everything here may be old. */
+  live: boolean;
+  /** The server's clock, in milliseconds since 1970: countdowns follow it, not the browser's. */
+  nowMs: number;
+  /** Rollouts that the user may see. */
+  rollouts: RolloutRow[];
+}
+
+/** A step that every cluster takes. */
+export interface StepView {
+  /** When a person has to agree: None, Before or After. */
+  approval: Approval;
+  /** Bake in the other clusters of a wave, in seconds. */
+  bakeSeconds: number;
+  /** Bake in the first cluster of a wave, in seconds. */
+  bakeSecondsFirst: number;
+  /** Number, from 1. */
+  number: number;
+  /** Canary events that every comparison metric must have seen. */
+  samples: number;
+  /** Share of the traffic in per cent. */
+  weight: number;
+}
+
+/** How urgent it is; the order in which the Fleet screen lists. */
+export type Urgency = "Critical" | "Blocked" | "Asked";
+
+/** Commands on a Rollout. */
+export type Verb = "Promote" | "Abort" | "Pause" | "Resume" | "Retry";
+
+/** A verdict. */
+export type VerdictState = "Pass" | "Fail" | "Watch" | "NoData" | "Error";
+
+/** What the gates of a cluster say. */
+export interface VerdictView {
+  /** In a sentence. */
+  message: string;
+  /** In one word: Pass, Fail, Watch, `NoData` or Error. */
+  state: VerdictState;
+}
+
+/** Something that the rollout waits for. */
+export interface Wait {
+  /** The cluster that waits; absent when a wave or the rollout does. */
+  cluster: string | null;
+  /** In a sentence. */
+  message: string;
+  /** In one word. */
+  reason: string;
+  /** What opens the gate. */
+  token: string | null;
+  /** Earliest end, where it is known. */
+  until: string | null;
+}
+
+/** Cells of one wave, column by column: a thousand rows of fifty clusters stay small. */
+export interface WaveCells {
+  /** Names of its clusters, in their order. */
+  clusters: string[];
+  /** Name of the wave. */
+  name: string;
+  /** Where it stands. */
+  phase: WavePhase;
+  /** One letter per cluster; see [`CellState::letter`]. */
+  states: string;
+  /** Share of the new revision in each cluster, in per cent. */
+  weights: number[];
+}
+
+/** Where a wave stands. */
+export type WavePhase = "Waiting" | "Moving" | "Baking" | "Done";
+
+/** Who or what a rollout waits for. */
+export type Who = "Person" | "Clock" | "Evidence" | "Clusters" | "GoingBack" | "Nothing";
+
+/** Why a rollout stands where it stands. */
+export interface Why {
+  /** The sentence. */
+  sentence: string;
+  /** Earliest moment at which it can go on, where that is known. */
+  until: string | null;
+  /** Who or what it waits for. */
+  who: Who;
+}

@@ -1,0 +1,148 @@
+// History: attempts that this server has seen, and the Events of all clusters.
+import { useEffect, useState } from "preact/hooks";
+import { history, Refused } from "../api/client";
+import type { AttemptPhase, AttemptRecord, EventRow, HistoryPage, RolloutPage } from "../api/types";
+import { Ago, Empty, Tag, Wide } from "../parts/bits";
+import type { Look } from "../text/glyphs";
+import { moment, span } from "../text/time";
+
+/** How often Events are asked for while the screen is open. */
+const PERIOD_MS = 3_000;
+
+const PHASES: Record<AttemptPhase, Look> = {
+  Progressing: { glyph: "◌", tone: "move" },
+  Aborting: { glyph: "↩", tone: "bad" },
+  Aborted: { glyph: "↩", tone: "bad" },
+  Completed: { glyph: "✔", tone: "good" },
+};
+
+function useHistory(namespace: string, name: string) {
+  const [found, setFound] = useState<HistoryPage | null>(null);
+  const [problem, setProblem] = useState("");
+  useEffect(() => {
+    let here = true;
+    const ask = async () => {
+      if (document.hidden) return;
+      try {
+        const answer = await history(namespace, name);
+        if (here) setFound(answer);
+        setProblem("");
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        if (here) setProblem(error.problem.message);
+      }
+    };
+    void ask();
+    const timer = setInterval(ask, PERIOD_MS);
+    return () => {
+      here = false;
+      clearInterval(timer);
+    };
+  }, [namespace, name]);
+  return { found, problem };
+}
+
+function Attempt({ one }: { one: AttemptRecord }) {
+  const all = (one.endedAt ? Date.parse(one.endedAt) : Date.now()) - Date.parse(one.startedAt);
+  const waiting = one.waitingSeconds * 1_000;
+  return (
+    <tr>
+      <th scope="row">{one.number}</th>
+      <td>
+        <Tag look={PHASES[one.phase]}>{one.phase}</Tag>
+      </td>
+      <td>
+        <code>
+          {one.from ? `${one.from} → ` : ""}
+          {one.revision}
+        </code>
+      </td>
+      <td title={moment(one.startedAt)}>
+        <Ago at={one.startedAt} />
+      </td>
+      <td>
+        {span(all)}
+        {waiting ? <span class="faint">, of it {span(waiting)} waiting for a person</span> : null}
+      </td>
+      <td class="col-message">{one.abort}</td>
+    </tr>
+  );
+}
+
+function Events({ rows }: { rows: EventRow[] }) {
+  const [onlyWarnings, setOnlyWarnings] = useState(false);
+  const shown = rows.filter((row) => row.warning || !onlyWarnings);
+  return (
+    <>
+      <label class="check">
+        <input type="checkbox" checked={onlyWarnings} onChange={() => setOnlyWarnings(!onlyWarnings)} />
+        Warnings only
+      </label>
+      {shown.length === 0 ? (
+        <Empty title="There are no Events." >Kubernetes keeps them for an hour or so.</Empty>
+      ) : (
+        <Wide label="Events of all clusters">
+          <table class="events">
+            <caption class="unseen">Events of all clusters</caption>
+            <thead>
+              <tr>
+                <th scope="col">When</th>
+                <th scope="col">Reason</th>
+                <th scope="col">Message</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((row, index) => (
+                <tr key={`${row.at}${row.reason}${index}`}>
+                  <td class="col-time">{row.at ? <Ago at={row.at} /> : null}</td>
+                  <td>
+                    <Tag look={row.warning ? { glyph: "!", tone: "wait" } : { glyph: "·", tone: "rest" }}>
+                      {row.reason}
+                    </Tag>
+                    {row.count > 1 ? <span class="faint"> {row.count} times</span> : null}
+                  </td>
+                  <td class="col-message">{row.message}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Wide>
+      )}
+    </>
+  );
+}
+
+export function History({ page }: { page: RolloutPage }) {
+  const { found, problem } = useHistory(page.row.namespace, page.row.name);
+  if (problem) return <p role="alert" class="problem">{problem}</p>;
+  if (!found) return <p class="loading">Loading the history</p>;
+  return (
+    <>
+      <h2>Attempts</h2>
+      <p class="faint">
+        As seen by this server since {moment(found.keptSince)}; the rollout's status keeps only the last one.
+      </p>
+      <Wide label="Attempts">
+        <table>
+          <caption class="unseen">Attempts</caption>
+          <thead>
+            <tr>
+              {["Attempt", "Outcome", "Revision", "Started", "Took", "Why it was taken back"].map((name) => (
+                <th scope="col" key={name}>
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {found.attempts.map((one) => (
+              <Attempt one={one} key={one.number} />
+            ))}
+          </tbody>
+        </table>
+      </Wide>
+      <h2>Events of all clusters</h2>
+      {found.eventsMissing ? <p class="tone-wait">! {found.eventsMissing}</p> : <Events rows={found.events} />}
+    </>
+  );
+}

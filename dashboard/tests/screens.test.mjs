@@ -1,0 +1,94 @@
+// Every screen, in both themes and at phone width: it shows what it is for, axe finds nothing,
+// nothing overflows, and nothing is asked of another host.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { openPage, RESULTS, startBrowser, startFleet } from "./bed.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const SCREENS = [
+  ["fleet", "/", ["Needs attention", "shop/search", "us-east-1 failed at step 2"]],
+  ["rollout", "/rollouts/shop/checkout", ["us-east-1: step 3 bakes for 1m.", "Abort attempt 3", "33 % meant, 10 % in force"]],
+  ["approval", "/rollouts/shop/payments", ["Needs a person", "Approve us-east-1", "goes from 10 % to 33 %"]],
+  ["aborted", "/rollouts/shop/search", ["Taken back", "8.4 %", "at most 2 times 0.1 %", "owed a rollback"]],
+  ["unreachable", "/rollouts/shop/catalog", ["its state is unknown"]],
+  ["analysis", "/rollouts/shop/checkout/analysis", ["Evidence for abort", "promotion bar", "sum by (pod)"]],
+  ["no-evidence", "/rollouts/shop/payments/analysis", ["No evidence from us-east-1 yet"]],
+  ["history", "/rollouts/shop/checkout/history", ["RouteNotAccepted", "618e741e25 → 7a1b2c3d4e"]],
+  ["clusters", "/clusters", ["10 of 12 can be acted in", "InvalidCredentials", "not reported"]],
+  ["nothing", "/rollouts/shop/none", ["There is no rollout shop/none"]],
+  ["no-screen", "/no/such/screen", ["There is no such screen"]],
+];
+
+let fleet;
+let browser;
+before(async () => {
+  fleet = await startFleet();
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await fleet?.stop();
+});
+
+async function violations(page) {
+  // Run in the page's own world through the protocol: the page's policy forbids added scripts.
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const found = await globalThis.axe.run(document, { resultTypes: ["violations"] });
+    return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" | ").slice(0, 400)}`);
+  });
+}
+
+for (const [theme, width, height] of [["light", 1360, 900], ["dark", 1360, 900], ["light", 390, 844], ["dark", 390, 844]]) {
+  test(`every screen, ${theme}, ${width} wide`, async () => {
+    const { page, context, problems, hosts } = await openPage(browser, fleet, { theme, width, height });
+    for (const [name, path, texts] of SCREENS) {
+      await page.goto(fleet.url + path);
+      for (const text of texts) await page.getByText(text).first().waitFor({ state: "visible" });
+      if (name === "analysis") await page.locator(".u-over").first().waitFor();
+      assert.equal(await page.locator("html").getAttribute("data-theme"), theme);
+      assert.deepEqual(await violations(page), [], `${name} ${theme} ${width}`);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0, `${name} is ${overflow} px too wide at ${width}`);
+      await page.screenshot({ path: `${RESULTS}${name}-${theme}-${width}.png` });
+    }
+    assert.deepEqual(problems, []);
+    assert.deepEqual([...hosts], [new URL(fleet.url).host]);
+    await context.close();
+  });
+}
+
+test("a wide fleet fits, and its trouble is told by glyphs beside the small cells", async () => {
+  const wide = await startFleet("--clusters", "50");
+  for (const [width, height] of [[1360, 900], [1000, 800], [390, 844]]) {
+    const { page, context } = await openPage(browser, wide, { width, height });
+    await page.getByRole("row", { name: /catalog/ }).getByText("?1").waitFor();
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(overflow <= 0, `${overflow} px too wide at ${width}`);
+    await page.screenshot({ path: `${RESULTS}fleet-50-light-${width}.png` });
+    await context.close();
+  }
+  await wide.stop();
+});
+
+test("the sign-in and the dialogs, both themes", async () => {
+  for (const theme of ["light", "dark"]) {
+    const { page, context } = await openPage(browser, fleet, { theme });
+    await page.goto(`${fleet.url}/rollouts/shop/checkout`);
+    await page.getByRole("button", { name: "Abort attempt 3" }).click();
+    await page.getByRole("dialog").waitFor();
+    assert.deepEqual(await violations(page), [], `abort ${theme}`);
+    await page.screenshot({ path: `${RESULTS}abort-${theme}-1360.png` });
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Keys" }).click();
+    assert.deepEqual(await violations(page), [], `keys ${theme}`);
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("Bearer token").waitFor();
+    assert.deepEqual(await violations(page), [], `sign-in ${theme}`);
+    await context.close();
+  }
+});
