@@ -6,6 +6,7 @@
 mod analysis_template;
 mod cluster;
 pub mod conditions;
+mod evidence_status;
 mod metric_provider;
 pub mod names;
 mod quantity;
@@ -19,6 +20,7 @@ pub use analysis_template::{
     Severity, TemplateArgument, Threshold,
 };
 pub use cluster::{Cluster, ClusterMetrics, ClusterSpec, ClusterStatus, Credentials};
+pub use evidence_status::EvidenceStatus;
 pub use metric_provider::{
     Authentication, BasicAuthentication, CloudWatchProvider, DatadogProvider, ExternalProvider,
     Header, HeaderSource, MemberService, MetricProvider, MetricProviderSpec, NewRelicProvider,
@@ -33,9 +35,9 @@ pub use rollout::{
     ServicePort, Step, Strategy, Traffic, Wave,
 };
 pub use rollout_status::{
-    AbortStatus, AttemptPhase, AttemptStatus, BaseStatus, EvidenceStatus, HandledAbort,
-    HandledCommands, MemberPhase, MemberStatus, PlanStatus, PlannedStep, PlannedWave,
-    RolloutStatus, VerdictState, VerdictStatus, WaitingStatus, WavePhase,
+    AbortStatus, AttemptPhase, AttemptStatus, BaseStatus, HandledAbort, HandledCommands,
+    MemberPhase, MemberStatus, PlanStatus, PlannedStep, PlannedWave, RolloutStatus, VerdictState,
+    VerdictStatus, WaitingStatus, WavePhase,
 };
 pub use schema::custom_resource_definitions;
 

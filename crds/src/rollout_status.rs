@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AnalysisReference, Approval, EvidencePolicy, schema};
+use crate::{AnalysisReference, Approval, EvidencePolicy, EvidenceStatus, schema};
 
 /// State of a rollout. Written on transitions only: all times are absolute.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,23 +63,6 @@ pub struct RolloutStatus {
     /// Written along with other changes, never for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceStatus>,
-}
-
-/// The judge's memory.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct EvidenceStatus {
-    /// The revision that it is about.
-    #[schemars(length(max = 32))]
-    pub revision: String,
-    /// The attempt in which it was gathered.
-    pub attempt: i64,
-    /// Attempts of this revision so far, this one included: each further one has to clear a
-    /// higher bar before it is taken back.
-    pub attempts: u32,
-    /// The evidence, in the judge's own versioned form.
-    #[schemars(length(max = 400_000))]
-    pub state: String,
 }
 
 /// One run of a revision through the fleet. Its number never resets.

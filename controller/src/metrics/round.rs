@@ -48,16 +48,16 @@ pub async fn evaluate(
         history::learn(desk, request, &plan, state, judgement).await;
     }
     let comparing = compared::compare(&round, &plan, state, judgement, unusable.is_none());
-    let metrics = plan.iter().map(|planned| match &unusable {
-        Some((verdict, message)) => unjudged(planned.metric, *verdict, message),
-        None => {
-            let judged = match &planned.question {
-                Question::NotDue(verdict) => verdict.clone(),
-                Question::Threshold(_) => round.judge_threshold(planned, state),
-                Question::Compare(..) | Question::Count(..) => comparing.verdict(planned),
-            };
-            round.awaiting_first_samples(judged, state)
+    let metrics = plan.iter().map(|planned| {
+        if let Some((verdict, message)) = &unusable {
+            return unjudged(planned.metric, *verdict, message);
         }
+        let judged = match &planned.question {
+            Question::NotDue(verdict) => verdict.clone(),
+            Question::Threshold(_) => round.judge_threshold(planned, state),
+            Question::Compare(..) | Question::Count(..) => comparing.verdict(planned),
+        };
+        round.awaiting_first_samples(judged, state)
     });
     let gate = gate(metrics.collect());
     let next_round_in = if state.silent_rounds > 0 {

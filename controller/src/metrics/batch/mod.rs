@@ -183,6 +183,9 @@ struct Listener {
     reply: Reply<reading::Answer>,
 }
 
+/// Somebody who waits, and what of an answer is theirs; all of it where that cannot be told.
+type Waiting = (Option<Selector>, Listener);
+
 /// Asks for raw samples. The provider's time is asked first: samples up to it are surely in the
 /// answers, whenever these are evaluated after it.
 async fn samples(provider: Provider, listeners: Vec<Listener>) {
@@ -201,7 +204,7 @@ async fn samples(provider: Provider, listeners: Vec<Listener>) {
         .into_iter()
         .map(|listener| (Selector::parse(&listener.text), listener))
         .partition(|(selector, _)| selector.is_some());
-    let mut groups: Vec<(String, u32, Vec<(Option<Selector>, Listener)>)> = Vec::new();
+    let mut groups: Vec<(String, u32, Vec<Waiting>)> = Vec::new();
     for one in odd {
         groups.push((one.1.text.clone(), one.1.seconds, vec![one]));
     }
@@ -266,7 +269,7 @@ impl Asked {
 async fn ask(provider: &Provider, query: &str) -> Result<Answer, AnswerError> {
     let limit = provider.timeout();
     let answer = timeout(limit, provider.ask(query)).await;
-    answer.unwrap_or_else(|_| Err(AnswerError::TimedOut(limit.as_millis())))
+    answer.unwrap_or(Err(AnswerError::TimedOut(limit.as_millis())))
 }
 
 fn is_of(selector: &Selector, series: &RawSeries) -> bool {

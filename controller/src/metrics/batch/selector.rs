@@ -124,14 +124,13 @@ fn unite(selectors: &[&Selector], places: &[usize]) -> Vec<Merged> {
 
 /// A matcher for any of these values.
 fn any_of(name: &str, values: &BTreeSet<&str>) -> String {
-    let mut several = values.iter();
-    match (several.next(), values.len()) {
-        (Some(value), 1) => format!("{name}={}", quoted(value)),
-        _ => {
-            let values: Vec<String> = values.iter().map(|value| escaped(value)).collect();
-            format!("{name}=~{}", quoted(&values.join("|")))
-        }
+    if values.len() == 1
+        && let Some(value) = values.first()
+    {
+        return format!("{name}={}", quoted(value));
     }
+    let values: Vec<String> = values.iter().map(|value| escaped(value)).collect();
+    format!("{name}=~{}", quoted(&values.join("|")))
 }
 
 /// A value that stands for itself in a regular expression.

@@ -1,0 +1,21 @@
+//! What the judge remembers, as a Rollout's status keeps it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The judge's memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceStatus {
+    /// The revision that it is about.
+    #[schemars(length(max = 32))]
+    pub revision: String,
+    /// The attempt in which it was gathered.
+    pub attempt: i64,
+    /// Attempts of this revision so far, this one included: each further one has to clear a
+    /// higher bar before it is taken back.
+    pub attempts: u32,
+    /// The evidence, in the judge's own versioned form.
+    #[schemars(length(max = 400_000))]
+    pub state: String,
+}
