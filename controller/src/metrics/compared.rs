@@ -257,6 +257,13 @@ fn judged(
 ) -> MetricVerdict {
     let own = standing.metrics.iter().find(|metric| metric.name == planned.key);
     let shown = failed_by.or(own);
+    if failed_by.is_none() && seen.windows == 0 {
+        let message = format!("{}: waits for its first measured window", planned.metric.name);
+        return MetricVerdict {
+            samples: Some(0),
+            ..unjudged(planned.metric, Verdict::Watch, &message)
+        };
+    }
     MetricVerdict {
         metric: planned.metric.name.clone(),
         verdict: if failed_by.is_some() { Verdict::Fail } else { Verdict::Pass },
