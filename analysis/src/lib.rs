@@ -13,6 +13,7 @@ mod promql;
 pub mod reading;
 mod series;
 mod threshold;
+pub mod trust;
 mod verdict;
 
 pub use condition::{Condition, ConditionError};
