@@ -80,6 +80,12 @@ pub enum Command {
     Retry(Named),
     /// Show the fleet in a browser on this machine, with your own rights.
     Dashboard(Dashboard),
+    /// Show the evidence of a rollout: against it, in its favour, by metric and cluster.
+    Analysis(Analysis),
+    /// Judge recorded windows again.
+    Replay(Replay),
+    /// Judge stable against itself: false aborts to expect, and time to detect.
+    Aa(Aa),
 }
 
 /// A rollout.
@@ -108,6 +114,65 @@ pub enum GetOutput {
     /// For people.
     Tree,
     /// A `RolloutView`; with --watch one line per change.
+    Json,
+}
+
+/// Arguments of `analysis`.
+#[derive(Debug, Args)]
+pub struct Analysis {
+    /// Name of the rollout.
+    pub name: String,
+    /// Keep watching; Ctrl-C ends.
+    #[arg(long, short)]
+    pub watch: bool,
+    /// Form of the output [default: text].
+    #[arg(long, short, value_enum)]
+    pub output: Option<JsonOutput>,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Recorded windows: JSON lines, the judge's settings first.
+    pub file: PathBuf,
+    /// Form of the output [default: text].
+    #[arg(long, short, value_enum)]
+    pub output: Option<JsonOutput>,
+}
+
+/// Arguments of `aa`.
+#[derive(Debug, Args)]
+pub struct Aa {
+    /// Recorded windows of stable pods: JSON lines, the judge's settings first.
+    #[arg(long, value_name = "FILE")]
+    pub recording: PathBuf,
+    /// Steps of the rollout, each a share of the pods in per cent and a time, for example
+    /// 5:5m,33:5m.
+    #[arg(
+        long,
+        value_name = "STEPS",
+        value_delimiter = ',',
+        value_parser = stage,
+        default_value = "5:5m,10:5m,33:5m,66:5m"
+    )]
+    pub steps: Vec<(u8, Duration)>,
+    /// How many rollouts to try.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 200,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub trials: u32,
+    /// The same number draws the same trials.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// The form for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JsonOutput {
+    /// One object; with --watch one line per change.
     Json,
 }
 
@@ -221,6 +286,16 @@ fn span(text: &str) -> Result<Duration, String> {
     lockflight_crds::Duration::from(text).to_std().map_err(|error| error.to_string())
 }
 
+/// A step of `aa`: 33:5m.
+fn stage(text: &str) -> Result<(u8, Duration), String> {
+    let (share, length) =
+        text.split_once(':').ok_or("write per cent and time, for example 33:5m")?;
+    match share.parse() {
+        Ok(share @ 1..=99) => Ok((share, span(length)?)),
+        _ => Err(format!("{share:?} is no share of 1 to 99 per cent")),
+    }
+}
+
 /// The hub takes an empty reason for no command at all.
 fn reason(text: &str) -> Result<String, String> {
     /// The hub keeps so many bytes, and we look for the whole in what it echoes.
@@ -245,7 +320,14 @@ mod tests {
 
     #[test]
     fn refuses_two_ways_to_choose_gates_and_an_empty_reason() {
-        for line in ["promote x --all --token t", "abort x --reason=", "status x --timeout 5"] {
+        for line in [
+            "promote x --all --token t",
+            "abort x --reason=",
+            "status x --timeout 5",
+            "aa --recording x --steps 100:5m",
+            "aa --recording x --steps 5",
+            "aa --recording x --trials 0",
+        ] {
             let words = ["kubectl-lockflight"].into_iter().chain(line.split(' '));
             assert!(Arguments::try_parse_from(words).is_err(), "{line}");
         }

@@ -1,10 +1,13 @@
 //! The commands, one file each.
 
+mod aa;
+mod analysis;
 mod annotate;
 mod dashboard;
 mod get;
 mod list;
 mod promote;
+mod replay;
 mod screen;
 mod status;
 #[cfg(test)]
@@ -30,6 +33,12 @@ const ECHO_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Carries out a command line.
 pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    // These ask no cluster, and so must not need one.
+    match &arguments.command {
+        Command::Replay(replay) => return replay::run(replay),
+        Command::Aa(aa) => return aa::run(aa),
+        _ => {}
+    }
     let session = Session::open(&arguments.global, style(&arguments.global)).await?;
     match &arguments.command {
         Command::Get(get) => get::run(&session, get).await,
@@ -44,6 +53,9 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             let here_only = arguments.global.namespace.is_some();
             Box::pin(dashboard::run(&session, dashboard, here_only)).await
         }
+        Command::Analysis(analysis) => analysis::run(&session, analysis).await,
+        Command::Replay(replay) => replay::run(replay),
+        Command::Aa(aa) => aa::run(aa),
     }
 }
 

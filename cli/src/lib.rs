@@ -17,8 +17,8 @@ pub use arguments::{Arguments, Color, Command, Global};
 pub use commands::run;
 pub use exit::Exit;
 pub use failure::Failure;
-pub use render::{Style, Times, render};
+pub use render::{Style, Times, render, render_evidence};
 pub use view::{
-    AbortView, AttemptView, ClusterView, Counts, Outcome, RolloutView, VerdictView, WaitView,
-    WaveView,
+    AbortView, ArmView, AttemptView, ClusterEvidence, ClusterView, Counts, EvidenceView,
+    MetricEvidence, Outcome, RolloutView, SideView, VerdictView, WaitView, WaveView,
 };

@@ -1,6 +1,7 @@
 //! The tree: a pure function of a view, a moment and a style.
 
 mod clusters;
+mod evidence;
 mod style;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{AbortView, AttemptView, Outcome, RolloutView, WaitView};
 
+pub use evidence::render_evidence;
 use style::{Paint, Pen};
 pub use style::{Style, Times};
 pub(crate) use time::span;

@@ -1,12 +1,14 @@
 //! What a Rollout looks like to a person: versioned, and only ever added to.
 
 mod build;
+mod evidence;
 mod outcome;
 
 use chrono::{DateTime, Utc};
 use lockflight_crds::{Approval, AttemptPhase, MemberPhase, VerdictState, WavePhase};
 use serde::Serialize;
 
+pub use evidence::{ArmView, ClusterEvidence, EvidenceView, MetricEvidence, SideView};
 pub use outcome::Outcome;
 
 /// A rollout as the plugin shows it; the JSON output.
