@@ -20,8 +20,9 @@ use crate::stall::Stalls;
 
 /// A step that does not depend on load or bakes: more than ten times what it takes.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
-/// A whole release through the fleet.
-pub(crate) const RELEASE: Duration = Duration::from_secs(90);
+/// A whole release through the fleet: three times what it takes on a busy machine, for each step
+/// has to count eight windows.
+pub(crate) const RELEASE: Duration = Duration::from_mins(4);
 /// Load on each member, requests per second.
 pub(crate) const RPS: u32 = 50;
 const LOG_LINES: usize = 60;
