@@ -9,7 +9,8 @@ use crate::Duration;
 /// Metrics that gate a rollout, written by the service team. `{{name}}` in a query stands for
 /// the argument of that name; the hub itself provides `{{window}}` (time since the gate's
 /// evidence opened, at most 5m), `{{canaryPods}}` and `{{stablePods}}` (regular expressions that
-/// match the pods of the two revisions), `{{revision}}` and `{{cluster}}`.
+/// match the pods of the two revisions), `{{revision}}`, `{{cluster}}`, `{{rollout}}` and
+/// `{{namespace}}` (name and namespace of the Rollout).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomResource, JsonSchema)]
 #[kube(
     group = "lockflight.dev",
@@ -42,7 +43,8 @@ pub struct TemplateArgument {
     /// Name, used as `{{name}}` inside a quoted label value of a query.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z][A-Za-z0-9-]*$"))]
     pub name: String,
-    /// Value where the Rollout gives none; without it the Rollout must give one.
+    /// Value where the Rollout gives none; without it the Rollout must give one. `{{rollout}}`
+    /// and `{{namespace}}` may stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub value: Option<String>,

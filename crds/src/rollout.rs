@@ -257,8 +257,12 @@ pub enum RouteKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisReference {
-    /// Name of an `AnalysisTemplate` in the same namespace.
-    #[schemars(length(min = 1, max = 253))]
+    /// Name of an `AnalysisTemplate` in the same namespace, or `builtin:` with the name of a
+    /// template that comes with Lockflight, for example `builtin:contour`.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = "^(builtin:)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
     pub template: String,
     /// Arguments of the template, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
