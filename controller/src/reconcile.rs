@@ -17,7 +17,7 @@ use crate::{
     gates::{Gates, Inputs},
     hub::Hub,
     judgement::{Trial, judge_of},
-    metrics::{Desks, MemberClient, Surroundings},
+    metrics::{Desks, MemberClient, Subject, Surroundings},
     observe::{self, Captured, Observation},
     shelf::Key,
     status,
@@ -265,7 +265,8 @@ impl Reconciler {
         let hub = Arc::clone(&self.context.hub);
         let namespace = rollout.namespace().unwrap_or_default();
         let mut problems = Vec::new();
-        let analysis = validate::resolve_all(&plan.analysis, &namespace, &hub, &mut problems);
+        let subject = Subject { namespace: &namespace, rollout: &rollout.name_any() };
+        let analysis = validate::resolve_all(&plan.analysis, subject, &hub, &mut problems);
         if problems.is_empty() && !gates.is_empty() {
             let trial = Trial { revision: attempt.revision.clone(), attempt: attempt.number };
             let clusters = plan.waves.iter().flat_map(|wave| &wave.clusters);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use kube::ResourceExt;
 use lockflight_crds::{
-    self as wire, AnalysisTemplate, Bake, Cluster, Duration, MetricProvider, Rollout,
+    self as wire, AnalysisTemplate, AnalysisTemplateSpec, Bake, Cluster, Duration, MetricProvider,
+    Rollout,
 };
 use lockflight_planner::{
     Approval, Pacing, PlannedStep, Policy, Revision, RollbackScope, UnreachableBudget,
@@ -16,7 +17,7 @@ use lockflight_planner::{
 use crate::{
     hub::Hub,
     journal::read_approval,
-    metrics::{ResolvedTemplate, resolve},
+    metrics::{BUILTIN_PREFIX, Builtin, ResolvedTemplate, Subject, resolve},
     shelf::Key,
 };
 
@@ -37,7 +38,8 @@ pub fn validate(rollout: &Rollout, hub: &Hub) -> Result<Policy, Vec<String>> {
     let spec = &rollout.spec;
     let mut problems = template_problems(&spec.template);
     let namespace = rollout.namespace().unwrap_or_default();
-    let templates = resolve_all(&spec.analysis, &namespace, hub, &mut problems);
+    let subject = Subject { namespace: &namespace, rollout: &rollout.name_any() };
+    let templates = resolve_all(&spec.analysis, subject, hub, &mut problems);
     let compares = templates.iter().any(ResolvedTemplate::compares);
     let clusters = placement(rollout, hub, !templates.is_empty(), &mut problems);
     if compares {
@@ -116,32 +118,50 @@ fn chance(field: &str, text: &str, problems: &mut Vec<String>) -> f64 {
     }
 }
 
-/// The templates of an analysis, with their arguments; problems go to `problems`.
+/// The templates of the analysis of a Rollout, with their arguments; problems go to `problems`.
 pub fn resolve_all(
     references: &[wire::AnalysisReference],
-    namespace: &str,
+    subject: Subject<'_>,
     hub: &Hub,
     problems: &mut Vec<String>,
 ) -> Vec<ResolvedTemplate> {
     let mut resolved = Vec::new();
     for (index, reference) in references.iter().enumerate() {
-        let found = hub.templates.get(&Key::new(namespace, &reference.template));
-        let Some(template): Option<Arc<AnalysisTemplate>> = found else {
-            problems.push(format!(
-                "spec.analysis[{index}].template: there is no AnalysisTemplate {} in namespace {namespace}",
-                reference.template
-            ));
-            continue;
+        let name = &reference.template;
+        let template = match find_template(name, subject.namespace, hub) {
+            Ok(template) => template,
+            Err(problem) => {
+                problems.push(format!("spec.analysis[{index}].template: {problem}"));
+                continue;
+            }
         };
-        match resolve(&reference.template, &template.spec, &reference.args) {
+        match resolve(name, &template, subject, &reference.args) {
             Ok(template) => resolved.push(template),
-            Err(error) => problems.push(format!(
-                "spec.analysis[{index}], AnalysisTemplate {}: {error}",
-                reference.template
-            )),
+            Err(error) => {
+                problems.push(format!("spec.analysis[{index}], AnalysisTemplate {name}: {error}"));
+            }
         }
     }
     resolved
+}
+
+/// A template that comes with Lockflight, or one of the namespace.
+fn find_template(name: &str, namespace: &str, hub: &Hub) -> Result<AnalysisTemplateSpec, String> {
+    if let Some(builtin) = name.strip_prefix(BUILTIN_PREFIX) {
+        let found = Builtin::find(builtin).and_then(Builtin::spec);
+        return found.ok_or_else(|| {
+            format!(
+                "there is no built-in template {builtin}; there are {}",
+                Builtin::names().collect::<Vec<_>>().join(", ")
+            )
+        });
+    }
+    let found: Option<Arc<AnalysisTemplate>> = hub.templates.get(&Key::new(namespace, name));
+    found.map(|template| template.spec.clone()).ok_or_else(|| {
+        format!(
+            "there is no AnalysisTemplate {name} in namespace {namespace}; one that comes with Lockflight is named {BUILTIN_PREFIX}NAME"
+        )
+    })
 }
 
 /// The metric provider of a member.

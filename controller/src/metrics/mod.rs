@@ -10,7 +10,9 @@
 //! due.
 
 mod answer;
+mod arguments;
 mod batch;
+mod builtin;
 mod compared;
 mod history;
 mod pace;
@@ -27,7 +29,9 @@ mod mock;
 #[cfg(test)]
 mod round_tests;
 
+pub use arguments::Subject;
 pub use batch::{Desk, Desks};
+pub use builtin::{BUILTIN_PREFIX, Builtin};
 pub use provider::{Egress, MemberClient, Provider, ProviderError, Secrets, Surroundings};
 pub use round::evaluate;
 pub use state::{Evidence, GateRequest, GateState};

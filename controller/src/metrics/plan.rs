@@ -136,7 +136,7 @@ fn lookback(
 }
 
 /// The series of a histogram in its native form and in classic buckets, whichever there are.
-fn both_forms(selector: &str) -> String {
+pub(super) fn both_forms(selector: &str) -> String {
     let (name, matchers) = selector.split_once('{').unwrap_or((selector, "}"));
     let name = name.trim();
     if name.is_empty() {

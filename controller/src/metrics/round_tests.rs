@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{
-    Desk, Evidence, GateRequest, GateState, Provider, evaluate,
+    Desk, Evidence, GateRequest, GateState, Provider, Subject, evaluate,
     mock::{Mock, Reply, provider, series},
     resolve,
 };
@@ -34,13 +34,16 @@ fn threshold(query: &str, pass: &str, interval: &str, limit: u32) -> Value {
 fn request(metrics: &[Value]) -> GateRequest {
     let spec: AnalysisTemplateSpec =
         serde_json::from_value(json!({ "metrics": metrics })).expect("a template");
+    let subject = Subject { namespace: "shop", rollout: "checkout" };
     GateRequest {
         cluster: "eu-west-1".to_owned(),
         revision: "6f9d".to_owned(),
         opened_at: Utc::now() - TimeDelta::seconds(30),
         both_arms: true,
         pods: pods(),
-        analysis: vec![resolve("golden", &spec, &BTreeMap::new()).expect("a sound template")],
+        analysis: vec![
+            resolve("golden", &spec, subject, &BTreeMap::new()).expect("a sound template"),
+        ],
     }
 }
 

@@ -11,7 +11,10 @@ use lockflight_analysis::{
 };
 use lockflight_crds::{AnalysisTemplateSpec, Arms, InvalidQuantity, Metric, Severity, Threshold};
 
-use super::query::{Query, fill_plain, is_builtin};
+use super::{
+    arguments::{Subject, arguments},
+    query::{Query, fill_plain},
+};
 
 /// Bounds at which a histogram is compared: above stable's p50, p90 and p99.
 const EDGES_MAX: usize = 3;
@@ -113,6 +116,16 @@ pub enum TemplateError {
     /// An argument has the name of something that the hub fills in.
     #[error("args: {0} is filled in by Lockflight; give the argument another name")]
     ReservedArgument(String),
+    /// The default of an argument has a placeholder of its own.
+    #[error(
+        "args[{argument}].value: {{{{{placeholder}}}}} cannot stand in a default; only {{{{rollout}}}} and {{{{namespace}}}} can"
+    )]
+    Default {
+        /// Name of the argument.
+        argument: String,
+        /// Name of the placeholder.
+        placeholder: String,
+    },
     /// A placeholder stands for nothing.
     #[error("{field}: {{{{{placeholder}}}}} is neither an argument nor known to Lockflight")]
     UnknownPlaceholder {
@@ -191,33 +204,12 @@ pub enum TemplateError {
 pub fn resolve(
     name: &str,
     template: &AnalysisTemplateSpec,
+    subject: Subject<'_>,
     args: &BTreeMap<String, String>,
 ) -> Result<ResolvedTemplate, TemplateError> {
-    let args = arguments(template, args)?;
+    let args = arguments(template, subject, args)?;
     let metrics = template.metrics.iter().map(|metric| parse_metric(metric, &args));
     Ok(ResolvedTemplate { name: name.to_owned(), metrics: metrics.collect::<Result<_, _>>()? })
-}
-
-/// The value of every argument of the template.
-fn arguments(
-    template: &AnalysisTemplateSpec,
-    given: &BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, TemplateError> {
-    let mut args = BTreeMap::new();
-    for argument in &template.args {
-        let name = argument.name.clone();
-        if is_builtin(&name) {
-            return Err(TemplateError::ReservedArgument(name));
-        }
-        let Some(value) = given.get(&name).or(argument.value.as_ref()) else {
-            return Err(TemplateError::MissingArgument(name));
-        };
-        args.insert(name, value.clone());
-    }
-    match given.keys().find(|name| !args.contains_key(*name)) {
-        Some(unknown) => Err(TemplateError::UnknownArgument(unknown.clone())),
-        None => Ok(args),
-    }
 }
 
 fn parse_metric(
@@ -256,8 +248,10 @@ fn parse_comparison(
         }
     };
     let warm_up = warm_up.to_std().ok().and_then(|span| TimeDelta::from_std(span).ok());
+    let split = parse_arms(&format!("{field}.by"), by, args)?;
     let reading = reading::Settings {
-        split: parse_arms(&format!("{field}.by"), by, args)?,
+        observer_labels: observer_labels(&split),
+        split,
         warm_up: warm_up
             .ok_or_else(|| TemplateError::WarmUp { field: format!("{field}.warmUp") })?,
         ..reading::Settings::by_pod("pod")
@@ -274,6 +268,16 @@ fn parse_comparison(
             rule_out: parse_margin(&format!("{field}.ruleOut"), rule_out)?,
         },
     }))
+}
+
+/// Labels that say who scraped. The one that tells the arms apart says what was counted: Traefik
+/// has `service` for that.
+fn observer_labels(split: &Split) -> Vec<String> {
+    let mut labels = reading::Settings::by_pod("pod").observer_labels;
+    if let Split::Label { name, .. } = split {
+        labels.retain(|label| label != name);
+    }
+    labels
 }
 
 fn parse_margin(field: &str, margin: &lockflight_crds::Margin) -> Result<Margin, TemplateError> {

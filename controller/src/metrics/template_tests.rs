@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use lockflight_crds::AnalysisTemplateSpec;
 use serde_json::{Value, json};
 
-use super::{ResolvedTemplate, TemplateError, resolve};
+use super::{ResolvedTemplate, Split, Subject, TemplateError, resolve};
+
+const SUBJECT: Subject<'_> = Subject { namespace: "shop", rollout: "checkout" };
 
 fn check(metric: &Value, args: &[(&str, &str)]) -> Result<ResolvedTemplate, TemplateError> {
     let spec: AnalysisTemplateSpec = serde_json::from_value(json!({
@@ -13,7 +15,7 @@ fn check(metric: &Value, args: &[(&str, &str)]) -> Result<ResolvedTemplate, Temp
     .expect("a template");
     let args: BTreeMap<_, _> =
         args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    resolve("golden", &spec, &args)
+    resolve("golden", &spec, SUBJECT, &args)
 }
 
 fn compare(bad: &str) -> Value {
@@ -70,4 +72,67 @@ fn errors_name_the_field() {
         let error = check(&metric, args).expect_err(expect).to_string();
         assert!(error.contains(expect), "{error}");
     }
+}
+
+fn with_default(default: &str, args: &[(&str, &str)]) -> Result<ResolvedTemplate, TemplateError> {
+    let spec: AnalysisTemplateSpec = serde_json::from_value(json!({
+        "args": [{"name": "service", "value": default}],
+        "metrics": [{"name": "errors", "compare": {
+            "bad": "errors{s=\"{{service}}\",n=\"{{namespace}}\"}",
+            "total": "requests{s=\"{{service}}\",n=\"{{namespace}}\"}",
+            "by": {"label": {"name": "service", "stable": "{{service}}-s", "canary": "{{rollout}}-c"}},
+        }}],
+    }))
+    .expect("a template");
+    let args: BTreeMap<_, _> =
+        args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    resolve("golden", &spec, SUBJECT, &args)
+}
+
+#[test]
+fn the_rollout_is_known_in_queries_and_in_defaults() {
+    let cases: [(&str, &[(&str, &str)], &str); 4] = [
+        ("{{rollout}}.{{ namespace }}", &[], "checkout.shop"),
+        ("plain", &[], "plain"),
+        ("{{rollout}}", &[("service", "cart")], "cart"),
+        // What a Rollout gives is a value and no template.
+        ("x", &[("service", "{{rollout}}")], "{{rollout}}"),
+    ];
+    for (default, args, expect) in cases {
+        let template = with_default(default, args).expect(default);
+        let comparison = template.metrics[0].comparison().expect("a comparison");
+        let split = Split::Label {
+            name: "service".to_owned(),
+            stable: format!("{expect}-s"),
+            canary: "checkout-c".to_owned(),
+        };
+        assert_eq!(comparison.reading.split, split);
+    }
+}
+
+#[test]
+fn what_stands_in_a_default_or_is_reserved_is_checked() {
+    let error = with_default("{{cluster}}", &[]).expect_err("a default").to_string();
+    assert!(
+        error.contains("args[service].value: {{cluster}} cannot stand in a default"),
+        "{error}"
+    );
+    for name in ["rollout", "namespace", "window", "cluster"] {
+        let error = with_default("x", &[(name, "y")]).expect_err(name).to_string();
+        assert!(error.contains(&format!("no argument {name}")), "{error}");
+        let spec: AnalysisTemplateSpec = serde_json::from_value(json!({
+            "args": [{"name": name, "value": "x"}], "metrics": [compare("errors")],
+        }))
+        .expect("a template");
+        let error = resolve("golden", &spec, SUBJECT, &BTreeMap::new()).expect_err(name);
+        assert!(error.to_string().contains(&format!("{name} is filled in by Lockflight")));
+    }
+}
+
+#[test]
+fn the_label_that_tells_the_arms_apart_is_no_observer() {
+    let template = with_default("x", &[]).expect("a template");
+    let reading = &template.metrics[0].comparison().expect("a comparison").reading;
+    assert!(!reading.observer_labels.contains(&"service".to_owned()));
+    assert!(reading.observer_labels.contains(&"job".to_owned()));
 }

@@ -70,9 +70,20 @@ fn defaults_are_those_of_the_literature() {
 }
 
 #[test]
+fn built_in_templates_need_no_object() {
+    let analysis = json!([
+        {"template": "errors"},
+        {"template": "builtin:app"},
+        {"template": "builtin:contour", "args": {"port": "8080"}},
+    ]);
+    let policy = validate(&rollout(|s| s["analysis"] = analysis.clone()), &hub()).unwrap();
+    assert!(policy.gated);
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_field() {
     type Change = fn(&mut Value);
-    let cases: [(Change, &str); 10] = [
+    let cases: [(Change, &str); 13] = [
         (|s| s["template"] = json!({"spec": {}}), "spec.template.spec.containers"),
         (
             |s| s["template"]["spec"]["serviceAccountName"] = json!("admin"),
@@ -105,6 +116,18 @@ fn what_is_wrong_is_named_with_its_field() {
             "spec.waves: no wave selects b, c, d",
         ),
         (|s| s["analysis"] = json!([{"template": "none"}]), "spec.analysis[0].template"),
+        (
+            |s| s["analysis"] = json!([{"template": "builtin:none"}]),
+            "spec.analysis[0].template: there is no built-in template none; there are app, cilium",
+        ),
+        (
+            |s| s["analysis"] = json!([{"template": "builtin:cilium"}]),
+            "AnalysisTemplate builtin:cilium: args: the template needs the argument gateway",
+        ),
+        (
+            |s| s["analysis"] = json!([{"template": "builtin:app", "args": {"prot": "80"}}]),
+            "AnalysisTemplate builtin:app: args: the template has no argument prot",
+        ),
         (
             |s| s["failurePolicy"] = json!({"maxFailedClusters": "many"}),
             "spec.failurePolicy.maxFailedClusters",
