@@ -91,7 +91,8 @@ fn with_default(default: &str, args: &[(&str, &str)]) -> Result<ResolvedTemplate
 
 #[test]
 fn the_rollout_is_known_in_queries_and_in_defaults() {
-    let cases: [(&str, &[(&str, &str)], &str); 4] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 4] = [
         ("{{rollout}}.{{ namespace }}", &[], "checkout.shop"),
         ("plain", &[], "plain"),
         ("{{rollout}}", &[("service", "cart")], "cart"),

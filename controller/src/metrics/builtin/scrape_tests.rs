@@ -32,8 +32,10 @@ const INTERVAL: TimeDelta = TimeDelta::seconds(5);
 /// Bad and all events of the canary and of stable that the errors of a page come to.
 type Events = [(f64, f64); 2];
 
-/// A template, the arguments that it needs, its page, and what the errors on it are.
-const PAGES: [(&str, &[(&str, &str)], &str, Events); 10] = {
+/// A built-in, its arguments, its page, and the events on it.
+type Page = (&'static str, &'static [(&'static str, &'static str)], &'static str, Events);
+
+const PAGES: [Page; 10] = {
     const WRITTEN: Events = [(24.0, 1084.0), (7.0, 5357.0)];
     let gateway: &[_] = &[("gateway", "edge")];
     [
