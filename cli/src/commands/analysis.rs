@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
-use kube::Api;
+use kube::{Api, ResourceExt as _};
 use lockflight::{
     judgement::{Judgement, Trial, judge_of},
-    metrics::{ResolvedTemplate, resolve},
+    metrics::{BUILTIN_PREFIX, Builtin, ResolvedTemplate, Subject, resolve},
 };
 use lockflight_crds::{AnalysisReference, AnalysisTemplate, Rollout};
 
@@ -90,7 +90,7 @@ async fn view(session: &Session, rollout: &Rollout) -> Result<EvidenceView, Fail
     };
     let mut templates = Vec::new();
     for reference in &plan.analysis {
-        templates.push(template(session, reference).await?);
+        templates.push(template(session, &rollout.name_any(), reference).await?);
     }
     let clusters =
         plan.waves.iter().flat_map(|wave| &wave.clusters).map(|name| name.as_str().into());
@@ -119,9 +119,18 @@ fn as_of(judgement: &Judgement) -> Option<DateTime<Utc>> {
 
 async fn template(
     session: &Session,
+    rollout: &str,
     reference: &AnalysisReference,
 ) -> Result<ResolvedTemplate, Failure> {
     let name = &reference.template;
+    let subject = Subject { namespace: &session.namespace, rollout };
+    if let Some(builtin) = name.strip_prefix(BUILTIN_PREFIX) {
+        let spec = Builtin::find(builtin).and_then(Builtin::spec).ok_or_else(|| {
+            Failure::State(format!("this program knows no built-in template {builtin:?}"))
+        })?;
+        return resolve(name, &spec, subject, &reference.args)
+            .map_err(|error| Failure::State(format!("built-in template {builtin:?}: {error}")));
+    }
     let api: Api<AnalysisTemplate> = Api::namespaced(session.client().clone(), &session.namespace);
     let found = session.ask(api.get(name)).await.map_err(|failure| match failure {
         Failure::NotFound { namespace, .. } => Failure::State(format!(
@@ -129,6 +138,6 @@ async fn template(
         )),
         other => other,
     })?;
-    resolve(name, &found.spec, &reference.args)
+    resolve(name, &found.spec, subject, &reference.args)
         .map_err(|error| Failure::State(format!("AnalysisTemplate {name:?}: {error}")))
 }
