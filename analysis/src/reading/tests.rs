@@ -1,5 +1,7 @@
 //! The traps of reading metrics, one test each, and schedules of random faults with a known truth.
 
+mod faults;
+mod history;
 mod schedules;
 
 use std::collections::BTreeMap;
