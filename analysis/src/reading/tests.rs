@@ -3,6 +3,7 @@
 mod faults;
 mod history;
 mod schedules;
+mod traps;
 
 use std::collections::BTreeMap;
 

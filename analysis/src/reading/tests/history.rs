@@ -111,7 +111,7 @@ pub(super) fn life(
 ) -> Life {
     let Rhythm { interval, end, .. } = rhythm;
     let old = arm == Arm::Stable && dice.f64() > odds.begins;
-    let begin = -12 * interval;
+    let begin = -8 * interval;
     let created = if old {
         -1000 * interval
     } else if dice.f64() < odds.begins {
@@ -161,7 +161,7 @@ fn scrape(dice: &mut Rng, life: &mut Life, observer: u8, rhythm: Rhythm, odds: &
     let mut phase = dice.i64(0..interval);
     let shift = (dice.f64() < odds.shift).then(|| (dice.i64(0..end), dice.i64(0..interval)));
     let mut gap = 0;
-    for n in -12..end / interval {
+    for n in -8..end / interval {
         if let Some((_, to)) = shift.filter(|(at, _)| n * interval >= *at) {
             phase = to;
         }
@@ -177,12 +177,13 @@ fn scrape(dice: &mut Rng, life: &mut Life, observer: u8, rhythm: Rhythm, odds: &
         if at <= life.created + interval / 20 || at > life.ended || at >= end {
             continue;
         }
+        let (whole, single) = (dice.f64() < odds.late.0, dice.f64() < odds.late.0);
         let mut visible = [at + 5; 2];
-        if dice.f64() < odds.late.0 {
+        if whole {
             #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "ms")]
             let late = (dice.f64() * odds.late.1 * interval as f64) as i64;
             visible = [at + 5 + late; 2];
-        } else if dice.f64() < odds.late.0 {
+        } else if single {
             // Of one counter only, as through shards of a remote write.
             visible[dice.usize(0..2)] += dice.i64(0..interval * 3 / 2);
         }
@@ -192,21 +193,21 @@ fn scrape(dice: &mut Rng, life: &mut Life, observer: u8, rhythm: Rhythm, odds: &
     }
 }
 
-/// What a query for all events and one for the bad ones return.
+/// What a query at a time returns: for all events, or for the bad ones alone.
 pub(super) fn ask(
     dice: &mut Rng,
     lives: &[Life],
-    (asked, evaluated): (i64, i64),
-    range: i64,
-) -> [Vec<RawSeries>; 2] {
-    let (mut total, mut bad) = (Vec::new(), Vec::new());
+    (asked, range): (i64, i64),
+    only_bad: bool,
+) -> Vec<RawSeries> {
+    let mut found = Vec::new();
     for life in lives {
         for observer in 0..2 {
-            for counter in 0..2 {
+            for counter in usize::from(only_bad)..2 {
                 let mut floats = Vec::new();
                 for scrape in life.scrapes.iter().filter(|s| s.observer == observer) {
                     let seen = scrape.visible.get(counter).is_some_and(|at| *at <= asked);
-                    let within = scrape.at > evaluated - range && scrape.at <= evaluated;
+                    let within = scrape.at > asked - range && scrape.at <= asked;
                     let value = scrape.values.get(counter).copied().flatten();
                     if let (true, true, Some(value)) = (seen, within, value) {
                         floats.push(Sample { at: date(scrape.at), value });
@@ -232,16 +233,12 @@ pub(super) fn ask(
                 ];
                 let labels: BTreeMap<_, _> =
                     pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-                let series = RawSeries { labels, floats, histograms: vec![] };
-                if counter == 1 {
-                    bad.push(series.clone());
-                }
-                total.push(series);
+                found.push(RawSeries { labels, floats, histograms: vec![] });
             }
         }
     }
-    dice.shuffle(&mut total);
-    [total, bad]
+    dice.shuffle(&mut found);
+    found
 }
 
 /// What the hub knows of the pods; not of the stranger, the last one.
