@@ -24,7 +24,8 @@ pub(super) const FORGET_AFTER_MS: i64 = 5 * 60_000;
 pub struct Cursor {
     /// End of the last window that was handed out or passed over, in ms.
     pub(super) counted_until: Option<i64>,
-    /// What a cursor before this one may have counted, in ms.
+    /// Up to when targets that this cursor does not know may have been counted, in ms: by a cursor
+    /// before this one, or before they were forgotten.
     pub(super) resumed_from: Option<i64>,
     pub(super) grid: Option<Grid>,
     /// How late samples have come, and when that was seen, in ms.
@@ -114,6 +115,10 @@ impl Cursor {
     /// Forgets what has not been seen for long.
     pub(super) fn forget(&mut self, now: i64) {
         let since = now.saturating_sub(FORGET_AFTER_MS);
+        // Whoever comes back after that may be scraped at another time of the window.
+        let gone = self.targets.values().filter(|target| target.newest < since);
+        let consumed = gone.filter_map(|target| target.consumed_until).max();
+        self.resumed_from = self.resumed_from.max(consumed);
         self.targets.retain(|_, target| target.newest >= since);
         self.series.retain(|_, (_, last)| *last >= since);
         let targets = &self.targets;

@@ -36,10 +36,10 @@ pub(super) enum Schema {
     Custom,
 }
 
-/// Whether two numbers are the same bound.
+/// Whether two numbers are the same bound. Infinity is near no other: a share of it is infinite.
 pub(super) fn same_bound(a: f64, b: f64) -> bool {
-    // Two infinities differ by no number, and are the same.
-    a.total_cmp(&b).is_eq() || (a - b).abs() <= SAME_BOUND * a.abs().max(b.abs())
+    let near = || (a - b).abs() <= SAME_BOUND * a.abs().max(b.abs());
+    a.total_cmp(&b).is_eq() || (a.is_finite() && b.is_finite() && near())
 }
 
 impl NativeBucket {
@@ -151,6 +151,9 @@ mod tests {
         }
         let zero = histogram(&[(-0.001, 0.001, 4.0), (1.0, 2.0, 1.0)]);
         assert_eq!(zero.above(1.0), Some(1.0));
+        let last = histogram(&[(1.0, 2.0, 1.0), (4.0, f64::INFINITY, 3.0)]);
+        assert_eq!((last.above(4.0), last.above(8.0)), (Some(3.0), None));
+        assert!(!same_bound(f64::INFINITY, 0.5) && same_bound(f64::INFINITY, f64::INFINITY));
         assert!(same_bound(bound_at_or_above(0.9, 0), 1.0));
         assert!(same_bound(bound_at_or_above(1.0, 2), 1.0));
         assert!(same_bound(bound_at_or_above(1.01, 2), 2f64.powf(0.25)));

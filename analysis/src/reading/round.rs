@@ -187,13 +187,18 @@ fn of_both(cells: Vec<Cell>) -> Option<Counts> {
     (has(Arm::Canary) && has(Arm::Stable)).then_some(Counts::Cells(cells))
 }
 
-/// Learns how late samples come from those that are new and older than the last round.
+/// Learns how late samples come from those that are new and older than the last round. Series of
+/// one scrape may come one by one, through the shards of a remote write.
 fn learn_lag(cursor: &mut Cursor, targets: &[Target], now: i64) {
     for target in targets.iter().filter(|target| !target.taken_over) {
-        let Some(known) = cursor.targets.get(&target.id) else { continue };
-        let new = target.scrapes.iter().find(|at| **at > known.newest);
-        if let Some(at) = new {
-            cursor.lag.learn(*at, now);
+        for track in &target.tracks {
+            let Some((_, last)) = cursor.series.get(&track.id) else { continue };
+            let next = target.scrapes.partition_point(|at| at <= last);
+            let new = (next..target.scrapes.len())
+                .find(|index| track.values.get(*index).is_some_and(Option::is_some));
+            if let Some(at) = new.and_then(|index| target.scrapes.get(index)) {
+                cursor.lag.learn(*at, now);
+            }
         }
     }
     cursor.lag.last_round = Some(now);

@@ -55,6 +55,12 @@ impl Target {
         newest.max().and_then(|index| self.scrapes.get(index)).copied()
     }
 
+    /// Whether any counter of all events has a value in a scrape.
+    pub(super) fn has_total(&self, index: usize) -> bool {
+        let mut totals = self.tracks.iter().filter(|track| super::counts_all(track.lane));
+        totals.any(|track| track.values.get(index).copied().flatten().is_some())
+    }
+
     /// Requires a usable value of every series in one scrape.
     pub(super) fn check_complete(&self, index: usize) -> Result<(), LeftOut> {
         let fault = self.scrapes.get(index).and_then(|at| self.faults.get(at));

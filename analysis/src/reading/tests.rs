@@ -1,6 +1,9 @@
 //! The traps of reading metrics, one test each, and schedules of random faults with a known truth.
 
+mod faults;
+mod history;
 mod schedules;
+mod traps;
 
 use std::collections::BTreeMap;
 
