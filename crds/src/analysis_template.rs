@@ -108,7 +108,7 @@ pub struct Comparison {
     /// How the series of the two revisions are told apart.
     pub by: Arms,
     /// A canary within this margin of stable is not worse: it is never taken back for it. Default
-    /// 1.25 times and 0.0005.
+    /// 1.25 times and 0.0002.
     #[serde(default = "default_tolerate")]
     pub tolerate: Margin,
     /// What has to be ruled out before the release is promoted. Default 2 times and 0.001.
@@ -192,7 +192,7 @@ pub struct Threshold {
 }
 
 fn default_tolerate() -> Margin {
-    Margin { ratio: "1.25".to_owned(), difference: "0.0005".to_owned() }
+    Margin { ratio: "1.25".to_owned(), difference: "0.0002".to_owned() }
 }
 fn default_rule_out() -> Margin {
     Margin { ratio: "2".to_owned(), difference: "0.001".to_owned() }

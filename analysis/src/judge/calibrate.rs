@@ -8,7 +8,7 @@
 //!
 //! Pods. By moments, `E (k_i - e_i)² = φ' e_i + σ² e_i²` over the whole history, `e_i` what pod i
 //! would have at the common rate and φ' the dispersion of a pod around its own rate; drawn
-//! towards 0.3 with the weight of 20 events.
+//! towards 0.3 with the weight of 2 degrees of freedom.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +24,9 @@ const BLOCK: TimeDelta = TimeDelta::minutes(2);
 /// What is assumed before anything is known, and how many events that weighs.
 const PHI_PRIOR: f64 = 4.0;
 const EVENTS_PRIOR: f64 = 20.0;
+
+/// Degrees of freedom that the assumption on pods weighs.
+const FREEDOM_PRIOR: f64 = 2.0;
 
 /// Blocks that the assumption weighs, for the upper bound.
 const BLOCKS_PRIOR: f64 = 8.0;
@@ -204,9 +207,12 @@ fn pod_sd(blocks: &BTreeMap<i64, BTreeMap<&str, Sums>>) -> f64 {
         pods.values().map(|pod| (pod.bad - pod.expected).powi(2) - within * pod.expected).sum();
     let scale: f64 = pods.values().map(|pod| pod.expected.powi(2)).sum();
     let found = (between / scale.max(f64::MIN_POSITIVE)).max(0.0);
-    // What the history says about σ² weighs as its batches per pod.
-    let weight = scale / expected / within * (count(pods.len()) - 1.0);
-    let variance = (weight * found + EVENTS_PRIOR * prior * prior) / (weight + EVENTS_PRIOR);
+    // What the history says about σ² weighs as its batches per pod, but never more than the
+    // degrees of freedom that so many pods have: two that are alike prove little.
+    let others = count(pods.len()) - 1.0;
+    let weight = scale / expected / within * others;
+    let freedom = others * weight / (weight + EVENTS_PRIOR);
+    let variance = (freedom * found + FREEDOM_PRIOR * prior * prior) / (freedom + FREEDOM_PRIOR);
     variance.sqrt()
 }
 

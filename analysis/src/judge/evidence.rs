@@ -9,7 +9,7 @@ use super::fleet::Fleet;
 use super::live::{Live, Totals};
 
 /// Version of the form in which evidence is kept.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 /// The evidence of one attempt. It can be lost without harm to what it guarantees: windows that
 /// are not counted cost time, never truth.
@@ -132,7 +132,7 @@ pub(super) struct Stream {
 impl Stream {
     /// Whether anything was counted in it, in this attempt or before.
     pub(super) fn is_seen(&self) -> bool {
-        !self.clusters.is_empty() || self.fleet.promote.iter().any(|log| *log != 0.0)
+        !self.clusters.is_empty() || self.fleet.promote != 0.0
     }
 }
 

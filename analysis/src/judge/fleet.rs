@@ -5,8 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::change_point;
-use super::increments::{Increments, PROMOTE};
+use super::increments::Increments;
 use super::processes::{Processes, Time};
 use super::window::Window;
 
@@ -15,18 +14,18 @@ use super::window::Window;
 pub(super) struct Fleet {
     time: Time,
     processes: Processes,
-    /// `ln E` per component; a product, for what is bad is bad from the start.
-    pub(super) promote: [f64; PROMOTE],
+    /// `ln E` in the release's favour; a product, for what is bad is bad from the start.
+    pub(super) promote: f64,
 }
 
 impl Fleet {
     /// A fleet that has shown this much in the release's favour, and nothing against it.
-    pub(super) fn carrying(promote: [f64; PROMOTE]) -> Self {
+    pub(super) fn carrying(promote: f64) -> Self {
         Self { promote, ..Self::default() }
     }
 
     pub(super) fn is_sound(&self) -> bool {
-        self.processes.is_sound() && self.promote.iter().all(|log| log.is_finite())
+        self.processes.is_sound() && self.promote.is_finite()
     }
 
     /// `ln E` of the ratio and of the difference.
@@ -34,17 +33,10 @@ impl Fleet {
         self.processes.log_evidence(self.time)
     }
 
-    /// `ln E` in the release's favour.
-    pub(super) fn log_promote(&self) -> f64 {
-        change_point::log_mean(self.promote).unwrap_or(0.0)
-    }
-
     /// Takes in what a cluster's window has gained.
     pub(super) fn take(&mut self, window: &Window, increments: &Increments) {
         let weight = self.time.pass(window);
         self.processes.step(weight, &increments.fleet_ratio, &increments.difference);
-        for (log, increment) in self.promote.iter_mut().zip(increments.promote) {
-            *log += increment;
-        }
+        self.promote += increments.promote;
     }
 }

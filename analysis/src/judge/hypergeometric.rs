@@ -39,13 +39,6 @@ impl Table {
         upper((f64::from(self.bad) / f64::from(stable.max(1))).min(1.0), stable)
     }
 
-    /// Whether there are so many bad cells that more than half of stable's must be among them,
-    /// even if all of the canary's are.
-    pub(super) fn is_mostly_bad(&self) -> bool {
-        let stable = self.cells.saturating_sub(self.canary);
-        self.bad.saturating_sub(self.canary) > stable / 2
-    }
-
     fn fewest(&self) -> u32 {
         (self.bad + self.canary).saturating_sub(self.cells)
     }

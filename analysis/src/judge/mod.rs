@@ -7,6 +7,7 @@
 //! wins, the release is taken back) and "it is worse by what must be ruled out" (when that one
 //! wins, a step is promoted).
 
+mod attempts;
 mod batches;
 mod calibrate;
 mod catastrophe;
@@ -29,6 +30,7 @@ mod pods;
 mod processes;
 #[cfg(test)]
 mod random;
+mod ratios;
 mod settings;
 mod share;
 mod standing;

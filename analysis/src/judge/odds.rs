@@ -18,14 +18,29 @@ pub(super) fn log_odds_ratio(ratio: f64, share: f64) -> f64 {
     (-log_none.exp_m1()).ln() - log_none - share.ln() + none
 }
 
+/// The mean logarithm of the ratio of two chances, the first being true (Kullback & Leibler
+/// 1951); none where the second excludes what the first allows.
+pub(super) fn divergence(is: f64, null: f64) -> f64 {
+    let part = |is: f64, null: f64| if is > 0.0 { is * (is / null).ln() } else { 0.0 };
+    let sum = part(is, null) + part(1.0 - is, 1.0 - null);
+    if sum.is_finite() { sum } else { 0.0 }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::log_odds_ratio;
+    use super::{divergence, log_odds_ratio};
 
     #[test]
     fn worked_examples() {
         for (ratio, expect) in [(1.25, 0.236_573_730_0), (3.5, 1.389_660_766_8), (1.0, 0.0)] {
             assert!((log_odds_ratio(ratio, 0.1) - expect).abs() < 1e-10, "{ratio}");
         }
+    }
+
+    #[test]
+    fn a_divergence_is_what_a_bet_grows_by() {
+        assert!(divergence(0.3, 0.3).abs() < 1e-15);
+        assert!((divergence(0.5, 0.25) - 0.143_841_036_2).abs() < 1e-10);
+        assert!(divergence(0.5, 0.0).abs() < 1e-15);
     }
 }

@@ -8,6 +8,9 @@ use super::odds::sound_share;
 /// Time in which the past loses half of its weight: a service at noon is not the one at night.
 const HALF_LIFE: TimeDelta = TimeDelta::minutes(12);
 
+/// From so many bad events on, within the half-life, stable's share is known: to a third or so.
+const BAD_KNOWN: f64 = 10.0;
+
 /// Stable's sums over past windows, older ones weighing less.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Past {
@@ -16,10 +19,9 @@ pub(super) struct Past {
     /// Bad events and events.
     bad: f64,
     events: f64,
-    /// Cells; those with any bad event; those with many.
+    /// Cells; those with any bad event.
     cells: f64,
     bad_cells: f64,
-    worse_cells: f64,
 }
 
 /// What a window adds.
@@ -29,7 +31,6 @@ pub(super) struct Added {
     pub(super) events: f64,
     pub(super) cells: f64,
     pub(super) bad_cells: f64,
-    pub(super) worse_cells: f64,
 }
 
 impl Past {
@@ -38,9 +39,9 @@ impl Past {
         (self.bad + 0.5) / (self.events + 500.0)
     }
 
-    /// Mean bad events per stable cell.
-    pub(super) fn mean_per_cell(&self) -> f64 {
-        (self.bad + 0.5) / (self.cells + 5.0)
+    /// Whether stable has failed often enough for its share to be known.
+    pub(super) fn is_known(&self) -> bool {
+        self.bad >= BAD_KNOWN
     }
 
     /// Share of stable cells with any bad event; before any is known 0.2 of 4 are assumed.
@@ -48,16 +49,9 @@ impl Past {
         sound_share((self.bad_cells + 0.2) / (self.cells + 4.0))
     }
 
-    /// Share of stable cells with many bad events, likewise.
-    pub(super) fn worse_cells(&self) -> f64 {
-        sound_share((self.worse_cells + 0.2) / (self.cells + 4.0))
-    }
-
     pub(super) fn is_sound(&self) -> bool {
-        let Self { at_ms: _, bad, events, cells, bad_cells, worse_cells } = self;
-        [bad, events, cells, bad_cells, worse_cells]
-            .iter()
-            .all(|sum| sum.is_finite() && **sum >= 0.0)
+        let Self { at_ms: _, bad, events, cells, bad_cells } = self;
+        [bad, events, cells, bad_cells].iter().all(|sum| sum.is_finite() && **sum >= 0.0)
     }
 
     /// End of the last window that was taken in.
@@ -77,12 +71,11 @@ impl Past {
         let passed = at_ms.saturating_sub(self.at_ms).max(0) as f64;
         #[expect(clippy::cast_precision_loss, reason = "a constant of minutes")]
         let kept = 0.5_f64.powf(passed / HALF_LIFE.num_milliseconds() as f64);
-        let Added { bad, events, cells, bad_cells, worse_cells } = added;
+        let Added { bad, events, cells, bad_cells } = added;
         self.at_ms = at_ms.max(self.at_ms);
         self.bad = self.bad * kept + bad;
         self.events = self.events * kept + events;
         self.cells = self.cells * kept + cells;
         self.bad_cells = self.bad_cells * kept + bad_cells;
-        self.worse_cells = self.worse_cells * kept + worse_cells;
     }
 }

@@ -3,15 +3,19 @@
 //! `w` is the canary's part of the requests, `b` the mean batch of bad events, `L` the nats that
 //! an abort needs. Sequential tests need `L / (information per event)` on average (Wald 1947).
 
-use super::increments::{BELOW, PROMOTE, RATIO, absolute_drift};
+use super::attempts;
+use super::increments::{BELOW, RATIO, absolute_drift};
 
-/// Nats that an abort needs: the chance of error, the mean over components, "from the start" and
-/// "all clusters together" are each paid once, and so is the metric's weight.
+/// Nats that the first attempt's abort needs: the chance of error, the mean over components, "from
+/// the start" and "all clusters together" are each paid once, and so is the metric's weight.
 #[must_use]
 pub fn nats_to_abort(false_abort: f64, metric_weight: f64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a handful of components")]
     let components = RATIO as f64;
-    -false_abort.ln() + components.ln() - 0.7_f64.ln() - 0.75_f64.ln() - metric_weight.ln()
+    -(false_abort * attempts::part(1)).ln() + components.ln()
+        - 0.7_f64.ln()
+        - 0.75_f64.ln()
+        - metric_weight.ln()
 }
 
 /// Nats per bad event of a pool that fails at stable's rate, when the canary is `actual` times
@@ -50,9 +54,6 @@ pub fn canary_bad_to_promote(canary_share: f64, ruled_out: f64, missed: f64) -> 
     -missed.ln() * canary_share / information(canary_share, 1.0, ruled_out)
 }
 
-/// Requests that are looked for at most; more than a year of a busy service.
-const REQUESTS_MAX: f64 = 1e12;
-
 /// Requests of a canary with this bad share that promote it by their volume alone; none where no
 /// volume does, for the share is too near to the difference.
 #[must_use]
@@ -64,32 +65,15 @@ pub fn requests_to_promote(
 ) -> Option<f64> {
     let drifts =
         BELOW.map(|below| absolute_drift(difference, below, batch_mean) + bad_share * below.ln());
-    #[expect(clippy::cast_precision_loss, reason = "a handful of components")]
-    let (all, others) = (PROMOTE as f64, (PROMOTE - BELOW.len()) as f64);
-    let promotes = |requests: f64| {
-        let moved: f64 = drifts.iter().map(|drift| (requests * drift).exp()).sum();
-        (moved + others) / all >= 1.0 / missed
-    };
-    if !promotes(REQUESTS_MAX) {
-        return None;
-    }
-    let (mut low, mut high) = (0.0, REQUESTS_MAX);
-    for _ in 0..100 {
-        let middle = f64::midpoint(low, high);
-        if promotes(middle) {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    Some(high)
+    let best = drifts.into_iter().fold(0.0, f64::max);
+    (best > 0.0).then(|| -missed.ln() / best)
 }
 
 /// The difference that this many canary requests without a bad one can rule out at a chance of a
-/// miss of 5 %: `δ* = b ln 80 / (0.91 N)`.
+/// miss of 5 %: `δ* = b ln 20 / (0.91 N)`.
 #[must_use]
 pub fn difference_ruled_out(canary_requests: f64, batch_mean: f64) -> f64 {
-    batch_mean * 80.0_f64.ln() / (0.91 * canary_requests)
+    batch_mean * 20.0_f64.ln() / (0.91 * canary_requests)
 }
 
 #[cfg(test)]
@@ -105,9 +89,9 @@ mod tests {
 
     #[test]
     fn an_abort_has_its_price() {
-        near(nats_to_abort(0.05, 1.0), 5.43, 0.01);
-        near(nats_to_abort(0.01, 1.0), 7.04, 0.01);
-        near(nats_to_abort(0.05, 0.5), 5.43 + 2.0_f64.ln(), 0.01);
+        near(nats_to_abort(0.05, 1.0), 5.25, 0.01);
+        near(nats_to_abort(0.01, 1.0), 6.86, 0.01);
+        near(nats_to_abort(0.05, 0.5), 5.25 + 2.0_f64.ln(), 0.01);
     }
 
     #[test]
@@ -134,9 +118,9 @@ mod tests {
                 near(canary_bad_to_promote(share, ruled_out, (-3.0_f64).exp()), expect, 0.06);
             }
         }
-        near(requests_to_promote(1e-4, 0.001, 2.5, 0.05).unwrap_or(0.0), 17_500.0, 200.0);
-        near(requests_to_promote(0.0, 0.001, 2.5, 0.05).unwrap_or(0.0), 11_000.0, 100.0);
+        near(requests_to_promote(1e-4, 0.001, 2.5, 0.05).unwrap_or(0.0), 13_844.0, 1.0);
+        near(requests_to_promote(0.0, 0.001, 2.5, 0.05).unwrap_or(0.0), 8_239.0, 1.0);
         assert_eq!(requests_to_promote(0.001, 0.001, 2.5, 0.05), None);
-        near(difference_ruled_out(2400.0, 2.5), 0.005, 0.000_1);
+        near(difference_ruled_out(2400.0, 2.5), 0.003_43, 0.000_01);
     }
 }

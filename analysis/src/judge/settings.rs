@@ -25,7 +25,7 @@ pub struct Margins {
 impl Default for Margins {
     fn default() -> Self {
         Self {
-            tolerate: Margin { ratio: 1.25, difference: 0.000_5 },
+            tolerate: Margin { ratio: 1.25, difference: 0.000_2 },
             rule_out: Margin { ratio: 2.0, difference: 0.001 },
         }
     }

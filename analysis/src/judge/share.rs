@@ -6,16 +6,10 @@
 //! sets); η < 1 makes it safe for batches.
 
 use super::batches::{generating, largest};
+use super::increments::float;
+use super::odds::divergence;
+use super::ratios::Ratios;
 use super::window::ArmCounts;
-
-/// A rate ratio to test against another.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ratios {
-    /// The edge of the null.
-    pub(super) null: f64,
-    /// What is looked for.
-    pub(super) alternative: f64,
-}
 
 impl Ratios {
     /// `ln q/π₀` and `ln (1-q)/(1-π₀)`.
@@ -38,15 +32,29 @@ impl Ratios {
     }
 
     /// `ln e` of these counts.
-    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub(super) fn log_ratio(self, canary: ArmCounts, stable: ArmCounts, batch_mean: f64) -> f64 {
         if canary.events == 0 || stable.events == 0 || (canary.bad == 0 && stable.bad == 0) {
             return 0.0;
         }
-        let odds = canary.events as f64 / stable.events as f64;
+        let odds = float(canary.events) / float(stable.events);
         let (of_canary, of_stable) = self.logs(odds);
-        let plain = canary.bad as f64 * of_canary + stable.bad as f64 * of_stable;
+        let plain = float(canary.bad) * of_canary + float(stable.bad) * of_stable;
         largest(self.is_safe(odds, batch_mean, 0.0)) * plain
+    }
+
+    /// How much such a bet is expected to grow when what is looked for is true and stable's share
+    /// is this, in nats: bad events times what each tells about whose it is, over the dispersion
+    /// `2b - 1`, which the power is near to. Good for choosing a bet, not for counting one.
+    pub(super) fn growth(
+        self,
+        (canary, stable): (ArmCounts, ArmCounts),
+        share: f64,
+        batch_mean: f64,
+    ) -> f64 {
+        let (canary, stable) = (float(canary.events), float(stable.events));
+        let of = |ratio: f64| ratio * canary / (ratio * canary + stable);
+        let bad = share * (stable + self.alternative * canary);
+        bad * divergence(of(self.alternative), of(self.null)) / (2.0 * batch_mean - 1.0)
     }
 }
 

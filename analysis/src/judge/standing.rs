@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::batches::generating;
+use super::attempts;
 use super::change_point::{log_add, log_mean};
 use super::evidence::{Evidence, Place, Stream};
-use super::increments::float;
+use super::increments::{BELOW, absolute_drift, float};
 use super::live::Totals;
 use super::settings::{Calibration, Judge, MetricPlan};
 use super::window::{ArmCounts, ClusterName, MetricName};
@@ -115,9 +115,7 @@ impl Judge {
             .map(|(plan, (_, against))| self.metric(evidence, plan, against))
             .collect();
         let against_ln = sum(against.iter().map(|(weight, part)| weight.ln() + part.all));
-        // Attempt k of a revision has α/2^k, so that all of them together have α.
-        let attempts = f64::from(evidence.attempts.clamp(1, 64));
-        let against_bar_ln = -self.false_abort.ln() + attempts * std::f64::consts::LN_2;
+        let against_bar_ln = -(self.false_abort * attempts::part(evidence.attempts)).ln();
         let crossed = (against_ln >= against_bar_ln).then(|| scope(&against));
         let deciding = self.metrics.iter().zip(&metrics).filter(|(plan, _)| plan.promotes);
         let in_favour_ln =
@@ -169,7 +167,7 @@ impl Judge {
     fn metric(&self, evidence: &Evidence, plan: &MetricPlan, against: &Against) -> MetricStanding {
         let streams = streams(evidence, plan);
         let in_favour_ln =
-            streams.iter().map(|stream| stream.fleet.log_promote()).fold(f64::INFINITY, f64::min);
+            streams.iter().map(|stream| stream.fleet.promote).fold(f64::INFINITY, f64::min);
         // Nothing measured is nothing shown.
         let in_favour_ln = if streams.is_empty() { 0.0 } else { in_favour_ln };
         let mut rates = Rates::default();
@@ -251,11 +249,8 @@ fn scope(against: &[(f64, Against)]) -> Scope {
 /// Canary events without a bad one that add `missing_ln` to the evidence in favour.
 fn needed(plan: &MetricPlan, missing_ln: f64) -> u64 {
     let batch_mean = Calibration::default().batch_mean;
-    let per_event =
-        plan.margins.rule_out.difference / batch_mean * (1.0 - generating(0.2, batch_mean));
-    // It is one of four components of a mean.
-    let missing = missing_ln.max(0.0) + if missing_ln > 0.0 { 4.0_f64.ln() } else { 0.0 };
-    if per_event > 0.0 { whole((missing / per_event).ceil()) } else { 0 }
+    let per_event = absolute_drift(plan.margins.rule_out.difference, BELOW[0], batch_mean);
+    if per_event > 0.0 { whole((missing_ln.max(0.0) / per_event).ceil()) } else { 0 }
 }
 
 /// Evidence as people read it: beyond a million nobody counts.

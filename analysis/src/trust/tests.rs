@@ -119,7 +119,7 @@ fn what_cannot_be_a_recording_is_refused_by_field() {
 fn a_verdict_is_one_sentence() {
     let bad = explain(&replayed(&windows(40, 1, 0.10, 7)).standing());
     assert!(bad.starts_with("Taken back everywhere: web/errors is bad in"), "{bad}");
-    assert!(bad.contains("once in 40 rollouts"), "{bad}");
+    assert!(bad.contains("once in 25 rollouts"), "{bad}");
     let fresh = explain(&replayed(&[]).standing());
     assert!(fresh.starts_with("Nothing known yet"), "{fresh}");
     let good = explain(&replayed(&windows(40, 1, 0.01, 7)).standing());

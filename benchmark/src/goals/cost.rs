@@ -23,8 +23,8 @@ const FLEET: usize = 1000;
 const METRICS: usize = 10;
 const ROUNDS: usize = 12;
 
-/// Bets per window: nine of the abort side, each in its cluster's process and the fleet's.
-const COMPONENTS: f64 = 9.0;
+/// Bets per window: eight of the abort side, each in its cluster's process and the fleet's.
+const COMPONENTS: f64 = 8.0;
 
 pub(super) fn measure(_: &Settings) -> Vec<Line> {
     let scenario = Scenario::new(Traffic::A, Noise::ROUGH);

@@ -58,7 +58,7 @@ fn any_of_attempts(trial: &Trial, key: &[u64]) -> bool {
     let mut evidence = Evidence::default();
     (0..ATTEMPTS).any(|attempt| {
         let key = [key, &[attempt]].concat();
-        let outcome = fixed::attempt(trial, &key, false, &mut evidence);
+        let outcome = fixed::attempt(trial, &key, false, (attempt, &mut evidence));
         evidence = evidence.next_attempt();
         outcome.aborted_min.is_some()
     })

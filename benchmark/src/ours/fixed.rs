@@ -27,14 +27,20 @@ pub struct Outcome {
 /// Runs once. With `goes_on` the run is watched to its end, for `alone_min` and `peak_ln`.
 #[must_use]
 pub fn run(trial: &Trial, key: &[u64], goes_on: bool) -> Outcome {
-    attempt(trial, key, goes_on, &mut Evidence::default())
+    attempt(trial, key, goes_on, (0, &mut Evidence::default()))
 }
 
-/// One attempt, with the evidence of those before it.
+/// One attempt, by its number from 0, with the evidence of those before it.
 #[must_use]
-pub fn attempt(trial: &Trial, key: &[u64], goes_on: bool, evidence: &mut Evidence) -> Outcome {
+pub fn attempt(
+    trial: &Trial,
+    key: &[u64],
+    goes_on: bool,
+    (number, evidence): (u64, &mut Evidence),
+) -> Outcome {
     let Trial { scenario, rules, .. } = trial;
-    let reader = trial.reader(key);
+    let reader = trial.reader(key).attempt(number);
+    reader.remember(evidence);
     let mut world = World::new(*scenario, key);
     let mut outcome = Outcome::default();
     let mut stop = None;

@@ -79,7 +79,7 @@ struct Unread {
 /// Runs once.
 #[must_use]
 pub fn run(trial: &Trial, key: &[u64]) -> Outcome {
-    attempt(trial, key, &mut Evidence::default())
+    attempt(trial, key, 0, &mut Evidence::default())
 }
 
 /// Tries again while the release is taken back or undecided, as somebody might who wants it
@@ -90,7 +90,7 @@ pub fn retried(trial: &Trial, key: &[u64], attempts: u64) -> Outcome {
     let mut last = Outcome { end: End::Paused, minutes: 0.0, harm: 0.0 };
     for number in 0..attempts {
         let key = if number == 0 { key.to_vec() } else { [key, &[number]].concat() };
-        last = attempt(trial, &key, &mut evidence);
+        last = attempt(trial, &key, number, &mut evidence);
         if last.end == End::Done {
             break;
         }
@@ -99,9 +99,10 @@ pub fn retried(trial: &Trial, key: &[u64], attempts: u64) -> Outcome {
     last
 }
 
-fn attempt(trial: &Trial, key: &[u64], evidence: &mut Evidence) -> Outcome {
+fn attempt(trial: &Trial, key: &[u64], number: u64, evidence: &mut Evidence) -> Outcome {
     let Trial { scenario, .. } = trial;
-    let reader = trial.reader(key);
+    let reader = trial.reader(key).attempt(number);
+    reader.remember(evidence);
     let mut world = World::new(*scenario, key);
     let (mut place, mut queue) = (Place::default(), VecDeque::new());
     let mut harm = 0.0;

@@ -9,7 +9,7 @@ use lockflight_analysis::judge::{
     RoundReport, Window,
 };
 
-use super::NAMES;
+use super::{NAMES, trial::Known};
 use crate::{number, scenario::Scenario, world::PodCount};
 
 /// How long a pod of the release is not counted after its first traffic, seconds.
@@ -23,6 +23,9 @@ const EPISODE: TimeDelta = TimeDelta::seconds(60);
 
 /// When the rollout begins, seconds since 1970. Any moment would do.
 const BEGIN_S: i64 = 1_800_000_000;
+
+/// From one attempt's beginning to the next one's, seconds: no attempt is longer.
+const ATTEMPT_S: i64 = 16 * 3600;
 
 /// The errors of a rollout.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,17 +48,19 @@ pub struct Reader {
     /// The judge.
     pub judge: Judge,
     calibrations: BTreeMap<(Arc<str>, Arc<str>), Calibration>,
+    past: Vec<Observation>,
     metric: Arc<str>,
     clusters: Vec<Arc<str>>,
     pod: Arc<str>,
     scrape_s: f64,
     has_pods: bool,
+    begin_s: i64,
 }
 
 impl Reader {
     /// Reads this scenario under these rules, with what is known of each cluster.
     #[must_use]
-    pub fn new(scenario: &Scenario, rules: Rules, known: &[Calibration]) -> Self {
+    pub(crate) fn new(scenario: &Scenario, rules: Rules, known: &[Known]) -> Self {
         let metric: Arc<str> = "errors".into();
         let clusters: Vec<Arc<str>> = NAMES.iter().map(|name| (*name).into()).collect();
         let plan = MetricPlan {
@@ -67,8 +72,17 @@ impl Reader {
         };
         let of_clusters = clusters.iter().zip(known);
         let calibrations = of_clusters
-            .map(|(cluster, known)| ((metric.clone(), cluster.clone()), *known))
+            .map(|(cluster, known)| ((metric.clone(), cluster.clone()), known.calibration))
             .collect();
+        let past = clusters.iter().zip(known).flat_map(|(cluster, known)| {
+            known.recent.iter().map(|window| Observation {
+                metric: metric.clone(),
+                stream: 0,
+                cluster: cluster.clone(),
+                window: window.clone(),
+            })
+        });
+        let past = past.collect();
         let judge = Judge {
             metrics: vec![plan],
             clusters: clusters.clone(),
@@ -79,12 +93,32 @@ impl Reader {
         Self {
             judge,
             calibrations,
+            past,
             metric,
             clusters,
             pod: "pod".into(),
             scrape_s: scenario.scrape_s,
             has_pods: scenario.has_pods,
+            begin_s: BEGIN_S,
         }
+    }
+
+    /// Reads attempt `number` of the same revision, from 0: each begins later than the one before
+    /// has ended.
+    #[must_use]
+    pub(super) fn attempt(self, number: u64) -> Self {
+        let later_s = ATTEMPT_S.saturating_mul(i64::try_from(number).unwrap_or(0));
+        Self { begin_s: BEGIN_S.saturating_add(later_s), ..self }
+    }
+
+    /// Shows the judge what stable was like before the rollout.
+    pub(super) fn remember(&self, evidence: &mut Evidence) {
+        let late = TimeDelta::seconds(self.begin_s - BEGIN_S);
+        let past = self.past.iter().cloned().map(|mut read| {
+            read.window.ends_at += late;
+            read
+        });
+        self.judge.observe(evidence, &self.calibrations, past.collect());
     }
 
     /// Windows that pass before one can be read.
@@ -138,14 +172,15 @@ impl Reader {
             metric: self.metric.clone(),
             stream: 0,
             cluster: self.clusters.get(cluster)?.clone(),
-            window: self.window(window, counts)?,
+            window: self.window(i64::try_from(window).ok()?, counts)?,
         })
     }
 
-    /// A window of stable alone, with the names of its pods.
+    /// A window of stable alone, with the names of its pods: one of so many before the rollout.
     pub(super) fn stable(
         &self,
         window: usize,
+        of: usize,
         pods: &[PodCount],
         names: &[Arc<str>],
     ) -> Option<Window> {
@@ -159,14 +194,12 @@ impl Reader {
             });
             Counts::Arms { canary: ArmCounts::default(), stable }
         };
-        self.window(window, counts)
+        self.window(i64::try_from(window).ok()? - i64::try_from(of).ok()?, counts)
     }
 
-    fn window(&self, window: usize, counts: Counts) -> Option<Window> {
+    fn window(&self, window: i64, counts: Counts) -> Option<Window> {
         let length_ms = i64::try_from(number::whole(self.scrape_s * 1000.0)).unwrap_or(i64::MAX);
-        let windows = i64::try_from(window).unwrap_or(i64::MAX).saturating_add(1);
-        let ends_ms =
-            BEGIN_S.saturating_mul(1000).saturating_add(length_ms.saturating_mul(windows));
+        let ends_ms = self.begin_s * 1000 + length_ms.saturating_mul(window.saturating_add(1));
         Some(Window {
             ends_at: DateTime::<Utc>::from_timestamp_millis(ends_ms)?,
             length: TimeDelta::milliseconds(length_ms),

@@ -14,6 +14,9 @@ use crate::{
 /// How much of the past is looked at, seconds.
 const HISTORY_S: f64 = 3.0 * 3600.0;
 
+/// How much of it the judge is shown as stable's past, seconds.
+const RECENT_S: f64 = 900.0;
+
 /// Pasts that the runs of a scenario share. Fewer than runs, for they take longer than these.
 const PASTS: u64 = 24;
 
@@ -24,7 +27,15 @@ pub struct Trial {
     pub scenario: Scenario,
     /// The errors of the rollout.
     pub rules: Rules,
-    pasts: Vec<Vec<Calibration>>,
+    pasts: Vec<Vec<Known>>,
+}
+
+/// What is known of a cluster before the rollout begins.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(super) calibration: Calibration,
+    /// The latest windows, of stable alone.
+    pub(super) recent: Vec<Window>,
 }
 
 impl Trial {
@@ -32,7 +43,7 @@ impl Trial {
     #[must_use]
     pub fn new(scenario: Scenario, rules: Rules, seed: u64) -> Self {
         let healthy = scenario.with(crate::scenario::Effect::NONE);
-        let past = |number| calibrations(&healthy, &[seed, u64::MAX, number]);
+        let past = |number| look_back(&healthy, &[seed, u64::MAX, number]);
         Self { scenario, rules, pasts: (0..PASTS).map(past).collect() }
     }
 
@@ -51,18 +62,21 @@ impl Trial {
 }
 
 /// What each cluster's stable pods show against each other.
-fn calibrations(scenario: &Scenario, key: &[u64]) -> Vec<Calibration> {
+fn look_back(scenario: &Scenario, key: &[u64]) -> Vec<Known> {
     let mut world = World::new(*scenario, key);
     let reader = Reader::new(scenario, Rules::default(), &[]);
     let names: Vec<Arc<str>> = (0..64).map(|pod| format!("pod-{pod}").into()).collect();
     let (canary, _) = scenario.layout.pods(scenario.weights[1]);
     let of_cluster = |cluster| {
-        let windows = (0..index(HISTORY_S / scenario.scrape_s)).filter_map(|window| {
+        let length = index(HISTORY_S / scenario.scrape_s);
+        let windows = (0..length).filter_map(|window| {
             let pods: Vec<PodCount> = world.rest(cluster).to_vec();
-            reader.stable(window, &pods, &names)
+            reader.stable(window, length, &pods, &names)
         });
-        let history: Vec<Window> = windows.collect();
-        calibrate(&history, canary)
+        let mut history: Vec<Window> = windows.collect();
+        let calibration = calibrate(&history, canary);
+        let recent = history.split_off(length.saturating_sub(index(RECENT_S / scenario.scrape_s)));
+        Known { calibration, recent }
     };
     (0..CLUSTERS).map(of_cluster).collect()
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use lockflight_analysis::{
-    judge::{Arm, calibrate},
+    judge::{Arm, ClusterName, Counts, Observation, Standing, Window, calibrate},
     reading::{self, Answers, Cursor, PodFacts, Pods, Split},
 };
 
@@ -19,8 +19,8 @@ use crate::judgement::Judgement;
 /// Windows that are looked back over: an hour of windows of 15 s.
 const WINDOWS: i32 = 240;
 
-/// Learns, once per metric, attempt and member, how much stable's bad events cluster and how much
-/// its pods differ. Where it cannot be learned the usual is assumed.
+/// Learns, once per metric, attempt and member, how much stable's bad events cluster, how much
+/// its pods differ, and how often it fails. Where it cannot be learned the usual is assumed.
 pub(super) async fn learn(
     desk: &Desk,
     request: &GateRequest,
@@ -47,17 +47,29 @@ pub(super) async fn learn(
         let canary_pods = request.pods_of(Arm::Canary).count();
         let found = calibrate(&windows, canary_pods);
         tracing::debug!(metric = %planned.key, cluster = request.cluster, ?found, "calibrated");
-        judgement.calibrate(&planned.key, &request.cluster.as_str().into(), found);
+        let cluster: ClusterName = request.cluster.as_str().into();
+        judgement.calibrate(&planned.key, &cluster, found);
+        // Windows without a canary are no evidence; they are the past that the first window with
+        // one is compared with.
+        let past = windows.into_iter().filter(|window| window.ends_at <= request.opened_at);
+        let past = past.map(|window| Observation {
+            metric: planned.key.clone(),
+            stream: 0,
+            cluster: cluster.clone(),
+            window,
+        });
+        let _: Standing = judgement.take(past.collect());
     }
 }
 
-/// Windows of the stable pods alone. Every second one plays the canary, because a window has both.
+/// Windows of the stable pods alone. They are read as if every second one were the canary's,
+/// because the reader wants both.
 fn windows(
     comparison: &Comparison,
     answers: &[reading::Answer],
     request: &GateRequest,
     length: TimeDelta,
-) -> Option<Vec<lockflight_analysis::judge::Window>> {
+) -> Option<Vec<Window>> {
     let (Source::Counters { .. }, Split::Pod { .. }, [bad, total]) =
         (&comparison.source, &comparison.reading.split, answers)
     else {
@@ -79,5 +91,15 @@ fn windows(
         skew: TimeDelta::zero(),
     };
     let read = reading::read(&Cursor::default(), &round);
-    Some(read.windows.into_iter().map(|found| found.window).collect())
+    Some(read.windows.into_iter().map(|found| of_stable(found.window)).collect())
+}
+
+/// The window with all of its pods stable's, as they are.
+fn of_stable(mut window: Window) -> Window {
+    if let Counts::Cells(cells) = &mut window.counts {
+        for cell in cells {
+            cell.arm = Arm::Stable;
+        }
+    }
+    window
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::judge::cells::{self, Tables};
+use crate::judge::cells::Cells;
 use crate::judge::hypergeometric::Table;
-use crate::judge::increments::Increments;
 use crate::judge::odds::log_odds_ratio;
 use crate::judge::past::{Added, Past};
-use crate::judge::{Arm, ArmCounts, Calibration, Cell, Margins, difference};
+use crate::judge::ratios::Ratios;
+use crate::judge::{Arm, ArmCounts, Cell, difference};
 
 /// A window of m canary and S stable pods with this share of bad stable cells, the canary `ratio`
 /// times worse, its pods with `load` times the load.
@@ -27,10 +27,7 @@ impl Edge {
         let cells = 1e5;
         let bad_cells = self.past_share * cells;
         let at = super::world::end_of(0);
-        past.add(
-            at,
-            Added { cells, bad_cells, bad: bad_cells, events: cells * 100.0, ..Added::default() },
-        );
+        past.add(at, Added { cells, bad_cells, bad: bad_cells, events: cells * 100.0 });
         past
     }
 
@@ -39,7 +36,7 @@ impl Edge {
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "loads of a test")]
-    fn increments(&self, canary_bad: u32, stable_bad: u32) -> Increments {
+    fn cells(&self, canary_bad: u32, stable_bad: u32) -> Cells {
         let pod: Arc<str> = "p".into();
         let cell = |arm: Arm, bad: bool| Cell {
             arm,
@@ -51,10 +48,7 @@ impl Edge {
             .map(|n| cell(Arm::Canary, n < canary_bad))
             .chain((0..self.stable).map(|n| cell(Arm::Stable, n < stable_bad)))
             .collect();
-        let (past, margins) = (self.past(), Margins::default());
-        let calibration = Calibration { pod_sd: 0.0, ..Calibration::default() };
-        let tables = Tables::count(&cells, &past, &margins, &calibration, 0.0);
-        cells::increments(&tables, &past, &margins)
+        Cells::count(&cells)
     }
 
     fn table(&self, canary_bad: u32, stable_bad: u32) -> Table {
@@ -76,12 +70,14 @@ impl Edge {
     }
 
     fn abort(&self) -> f64 {
-        let of = |index: usize| self.mean(|x, y| self.increments(x, y).ratio[index]);
-        of(0).max(of(1)).max(of(2))
+        let (past, bets) = (self.past(), Ratios::beyond(1.25));
+        let of = |ratios: &Ratios| self.mean(|x, y| self.cells(x, y).worse(&past, *ratios));
+        bets.iter().map(of).fold(0.0, f64::max)
     }
 
     fn promote(&self) -> f64 {
-        self.mean(|x, y| self.increments(x, y).promote[0])
+        let past = self.past();
+        self.mean(|x, y| self.cells(x, y).as_good(&past, 2.0))
     }
 }
 

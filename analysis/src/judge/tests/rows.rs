@@ -84,8 +84,8 @@ fn row_07_retries_carry_what_speaks_for_the_release_and_pay_for_the_rest() {
     let again = judge.standing(&next);
     assert!(again.in_favour_ln < 0.0 && (again.in_favour_ln - last.in_favour_ln).abs() < 1e-12);
     assert!(again.against_ln.abs() < 1e-9, "{}", again.against_ln);
-    assert!((last.against_bar_ln - 40.0_f64.ln()).abs() < 1e-9);
-    assert!((again.against_bar_ln - 80.0_f64.ln()).abs() < 1e-9);
+    assert!((last.against_bar_ln - 25.0_f64.ln()).abs() < 1e-9);
+    assert!((again.against_bar_ln - 125.0_f64.ln()).abs() < 1e-9);
     // Windows of the attempt before do not count again.
     let report = judge.observe(&mut next, &[].into(), vec![outage(39, 5)]);
     assert_eq!((report.late, report.counted), (1, 0));
