@@ -13,6 +13,8 @@ pub enum Verdict {
     Likely,
     /// The figure misses it, but within noise.
     Unsure,
+    /// It is missed by more than noise, as it is known to be: see [`Bar::AtMostSoFar`].
+    Short,
     /// It is missed by more than noise.
     Missed,
     /// There is no bar: shown for what it is worth.
@@ -25,9 +27,21 @@ impl fmt::Display for Verdict {
             Self::Held => "held",
             Self::Likely => "likely",
             Self::Unsure => "unsure",
+            Self::Short => "short",
             Self::Missed => "MISSED",
             Self::Shown => "",
         })
+    }
+}
+
+impl Verdict {
+    /// A miss that does not go beyond the guard falls short only.
+    fn no_worse_than(self, guard: Bar, found: Estimate) -> Self {
+        match (self, guard.verdict(found)) {
+            (Self::Missed, Self::Missed) => Self::Missed,
+            (Self::Missed, _) => Self::Short,
+            (other, _) => other,
+        }
     }
 }
 
@@ -38,6 +52,20 @@ pub enum Bar {
     AtMost(f64),
     /// Not below this.
     AtLeast(f64),
+    /// Not above `bar`, which is not reached yet; until it is, not above `guard`.
+    AtMostSoFar {
+        /// The goal.
+        bar: f64,
+        /// What has been reached, with room for noise.
+        guard: f64,
+    },
+    /// Not below `bar`, which is not reached yet; until it is, not below `guard`.
+    AtLeastSoFar {
+        /// The goal.
+        bar: f64,
+        /// What has been reached, with room for noise.
+        guard: f64,
+    },
     /// Anywhere.
     Free,
 }
@@ -49,6 +77,14 @@ impl Bar {
         let (holds, surely, missed) = match self {
             Self::AtMost(bar) => (found.value <= bar, found.high <= bar, found.low > bar),
             Self::AtLeast(bar) => (found.value >= bar, found.low >= bar, found.high < bar),
+            Self::AtMostSoFar { bar, guard } => {
+                return Self::AtMost(bar).verdict(found).no_worse_than(Self::AtMost(guard), found);
+            }
+            Self::AtLeastSoFar { bar, guard } => {
+                return Self::AtLeast(bar)
+                    .verdict(found)
+                    .no_worse_than(Self::AtLeast(guard), found);
+            }
             Self::Free => return Verdict::Shown,
         };
         match (surely, holds, missed) {
@@ -126,8 +162,12 @@ impl Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (bar, bound) = match self.bar {
-            Bar::AtMost(bar) => (format!("<= {}", self.unit.write(bar)), self.found.high),
-            Bar::AtLeast(bar) => (format!(">= {}", self.unit.write(bar)), self.found.low),
+            Bar::AtMost(bar) | Bar::AtMostSoFar { bar, .. } => {
+                (format!("<= {}", self.unit.write(bar)), self.found.high)
+            }
+            Bar::AtLeast(bar) | Bar::AtLeastSoFar { bar, .. } => {
+                (format!(">= {}", self.unit.write(bar)), self.found.low)
+            }
             Bar::Free => (String::new(), self.found.high),
         };
         let (value, bound) = (self.unit.write(self.found.value), self.unit.write(bound));
@@ -149,4 +189,30 @@ pub fn head() -> String {
         "{:<4} {:<44} {:>12} {:>11} {:>11}  {:<7} {}",
         "goal", "what", "bar", "value", "95 % bound", "verdict", "note"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bar, Verdict};
+    use crate::statistics::Estimate;
+
+    #[test]
+    fn a_bar_that_is_not_reached_yet_is_guarded() {
+        let found = |low, value, high| Estimate { low, value, high };
+        let bar = Bar::AtMostSoFar { bar: 30.0, guard: 36.0 };
+        let cases = [
+            (found(28.0, 29.0, 29.5), Verdict::Held),
+            (found(29.0, 31.0, 33.0), Verdict::Unsure),
+            (found(31.0, 33.0, 35.0), Verdict::Short),
+            (found(35.0, 37.0, 39.0), Verdict::Short),
+            (found(37.0, 38.0, 39.0), Verdict::Missed),
+            (found(f64::NAN, f64::NAN, f64::NAN), Verdict::Missed),
+        ];
+        for (found, expect) in cases {
+            assert_eq!(bar.verdict(found), expect, "{found:?}");
+        }
+        let bar = Bar::AtLeastSoFar { bar: 3.5, guard: 2.0 };
+        assert_eq!(bar.verdict(found(2.0, 2.5, 3.0)), Verdict::Short);
+        assert_eq!(bar.verdict(found(1.0, 1.5, 1.9)), Verdict::Missed);
+    }
 }

@@ -296,7 +296,7 @@ pub struct EvidencePolicy {
     #[serde(default = "default_max_dwell")]
     pub max_dwell: Duration,
     /// Time after its bake at which a step without enough evidence counts as undecided: it says
-    /// what is missing and asks for a person. Default 40m.
+    /// what is missing and asks for a person. Default 1h.
     #[serde(default = "default_decision_deadline")]
     pub decision_deadline: Duration,
 }
@@ -384,7 +384,7 @@ fn default_max_dwell() -> Duration {
     Duration::from("5m")
 }
 fn default_decision_deadline() -> Duration {
-    Duration::from("40m")
+    Duration::from("1h")
 }
 fn default_budget() -> CountOrPercent {
     CountOrPercent::Count(0)

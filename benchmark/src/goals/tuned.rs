@@ -19,6 +19,9 @@ use crate::{
 /// Harm of the best other tool over ours.
 const BAR: f64 = 3.5;
 
+/// What is not undercut while it is missed.
+const GUARD: f64 = 2.2;
+
 /// False aborts that a tuned setting may have.
 const FALSE_ABORTS_MAX: f64 = 0.01;
 
@@ -60,7 +63,9 @@ fn lines(settings: &Settings, traffic: Traffic) -> Vec<Line> {
     let best = tools
         .into_iter()
         .min_by(|a, b| a.score.mean_harm().total_cmp(&b.score.mean_harm()))
-        .map(|best| line("best tuned tool's harm", Bar::AtLeast(BAR), best));
+        .map(|best| {
+            line("best tuned tool's harm", Bar::AtLeastSoFar { bar: BAR, guard: GUARD }, best)
+        });
     let pooled = pooled.first().map(|pooled| line("pooled Poisson's harm", Bar::Free, pooled));
     best.into_iter().chain(pooled).collect()
 }

@@ -25,7 +25,7 @@ const STEP_MAX_S: f64 = 300.0;
 const AGAINST_MAX: f64 = 3.0;
 
 /// A step that has not been decided after this time waits for a human, seconds.
-const DEADLINE_S: f64 = 2400.0;
+const DEADLINE_S: f64 = 3600.0;
 
 /// No run is longer, seconds.
 const RUN_MAX_S: f64 = 12.0 * 3600.0;
