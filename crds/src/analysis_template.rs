@@ -1,9 +1,14 @@
 //! `AnalysisTemplate`: named metrics and how each is judged.
 
+mod threshold;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::threshold::{
+    ArgoMetric, FlaggerAnalysis, FlaggerCheck, FlaggerKind, FlaggerNoData, FlaggerRange, Threshold,
+};
 use crate::Duration;
 
 /// Metrics that gate a rollout, written by the service team. `{{name}}` in a query stands for
@@ -24,6 +29,7 @@ use crate::Duration;
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{"rule": "has(self.flagger) == self.metrics.exists(metric, has(metric.threshold) && has(metric.threshold.flagger))", "message": "must have flagger if a metric has threshold.flagger, and only then"}]))]
 pub struct AnalysisTemplateSpec {
     /// Arguments that a Rollout may pass.
     #[serde(default)]
@@ -34,6 +40,9 @@ pub struct AnalysisTemplateSpec {
     #[schemars(length(min = 1, max = 32))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub metrics: Vec<Metric>,
+    /// What the metrics with threshold.flagger share; set where there are such metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flagger: Option<FlaggerAnalysis>,
 }
 
 /// An argument of a template.
@@ -171,26 +180,6 @@ pub struct ByLabel {
     pub canary: String,
 }
 
-/// A query and the condition that its result must meet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Threshold {
-    /// `PromQL` expression with a scalar or vector result. A range in it that reaches back
-    /// before the step began keeps the gate waiting: use `[{{window}}]`.
-    #[schemars(length(min = 1, max = 4096))]
-    pub query: String,
-    /// CEL condition over result, the list of the query's values: `result[0] < 0.05`
-    #[schemars(length(min = 1, max = 1024))]
-    pub pass: String,
-    /// Time from one evaluation to the next. Default 1s.
-    #[serde(default = "default_interval")]
-    pub interval: Duration,
-    /// Failed evaluations in a row that are tolerated before the gate fails. Default 0.
-    #[serde(default)]
-    #[schemars(range(max = 1000))]
-    pub failure_limit: u32,
-}
-
 fn default_tolerate() -> Margin {
     Margin { ratio: "1.25".to_owned(), difference: "0.0005".to_owned() }
 }
@@ -202,7 +191,4 @@ fn default_warm_up() -> Duration {
 }
 fn default_pod_label() -> String {
     "pod".to_owned()
-}
-fn default_interval() -> Duration {
-    Duration::from("1s")
 }

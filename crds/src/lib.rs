@@ -16,7 +16,8 @@ mod rollout_status;
 mod schema;
 
 pub use analysis_template::{
-    AnalysisTemplate, AnalysisTemplateSpec, Arms, ByLabel, ByPod, Comparison, Margin, Metric,
+    AnalysisTemplate, AnalysisTemplateSpec, ArgoMetric, Arms, ByLabel, ByPod, Comparison,
+    FlaggerAnalysis, FlaggerCheck, FlaggerKind, FlaggerNoData, FlaggerRange, Margin, Metric,
     Severity, TemplateArgument, Threshold,
 };
 pub use cluster::{Cluster, ClusterMetrics, ClusterSpec, ClusterStatus, Credentials};

@@ -64,7 +64,7 @@ pub(super) fn compare(
                 let verdict = count(round, planned, comparison);
                 comparing.verdicts.insert(planned.place, verdict);
             }
-            Question::Threshold(_) | Question::NotDue(_) => {}
+            Question::Threshold(_) | Question::NotDue(_) | Question::Waits => {}
         }
     }
     if read.is_empty() {

@@ -3,7 +3,7 @@
 //! `resolve` parses a template at the door; `evaluate` does one round: it asks (I/O), hands the
 //! samples to the judge (pure) and says when the next round is due. A provider that cannot be
 //! read holds a release and never takes it back: nothing here turns a failed request into
-//! `Fail`.
+//! `Fail`, but for the thresholds of Argo Rollouts and Flagger (`compat`), whose users expect it.
 //!
 //! A round costs one request for the provider's time, one for each distinct counter selector
 //! (two per comparison, one while stable carries no traffic) and one for each threshold that is
@@ -14,6 +14,7 @@ mod arguments;
 mod batch;
 mod builtin;
 mod compared;
+mod compat;
 mod history;
 mod pace;
 mod plan;
@@ -23,6 +24,7 @@ mod recent;
 mod round;
 mod state;
 mod template;
+mod threshold;
 
 #[cfg(test)]
 mod mock;

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
-use lockflight_analysis::{MetricVerdict, Verdict, gate, reaches_back, reading, threshold};
+use lockflight_analysis::{
+    GateVerdict, MetricVerdict, Verdict, gate, reaches_back, reading, threshold,
+};
+use lockflight_crds::Severity;
 
 use super::{
     answer::{self, Answer, AnswerError},
@@ -14,6 +17,7 @@ use super::{
     plan::{PlannedMetric, Question, SKEW_MAX, plan},
     state::{Evidence, GateRequest, GateState, ThresholdState},
     template::{Judge, ResolvedMetric},
+    threshold::{Rule, Threshold},
 };
 use crate::judgement::Judgement;
 
@@ -48,23 +52,28 @@ pub async fn evaluate(
         history::learn(desk, request, &plan, state, judgement).await;
     }
     let comparing = compared::compare(&round, &plan, state, judgement, unusable.is_none());
+    state.compat.take(&plan, |planned| round.measured(planned), answered_at);
     let metrics = plan.iter().map(|planned| {
+        if let Some(verdict) = state.compat.verdict(planned) {
+            return verdict;
+        }
         if let Some((verdict, message)) = &unusable {
             return unjudged(planned.metric, *verdict, message);
         }
         let judged = match &planned.question {
             Question::NotDue(verdict) => verdict.clone(),
-            Question::Threshold(_) => round.judge_threshold(planned, state),
+            Question::Threshold(_) | Question::Waits => round.judge_threshold(planned, state),
             Question::Compare(..) | Question::Count(..) => comparing.verdict(planned),
         };
         round.awaiting_first_samples(judged, state)
     });
-    let gate = gate(metrics.collect());
+    let gate = combine(&plan, metrics.collect());
     let next_round_in = if state.silent_rounds > 0 {
         after_silence(state.silent_rounds)
     } else {
         next_round(&plan, judged_at, state)
     };
+    let next_round_in = next_round_in.min(until_due(state, answered_at));
     Evidence {
         fleet: comparing.fleet && gate.verdict == Verdict::Fail,
         gate,
@@ -73,6 +82,14 @@ pub async fn evaluate(
         judged_at,
         next_round_in,
     }
+}
+
+/// The gate's verdict. Metrics that only inform are shown with the others and decide nothing.
+fn combine(plan: &[PlannedMetric<'_>], metrics: Vec<MetricVerdict>) -> GateVerdict {
+    let decides = plan.iter().map(|planned| planned.metric.severity != Severity::Info);
+    let deciding = metrics.iter().zip(decides).filter(|(_, decides)| *decides);
+    let gate = gate(deciding.map(|(metric, _)| metric.clone()).collect());
+    GateVerdict { metrics, ..gate }
 }
 
 /// What a question was answered with.
@@ -93,7 +110,7 @@ async fn ask_all(
 ) -> (Result<DateTime<Utc>, AnswerError>, Answers) {
     let questions = plan.iter().map(|planned| async move {
         let answer = match &planned.question {
-            Question::NotDue(_) => return None,
+            Question::NotDue(_) | Question::Waits => return None,
             Question::Threshold(query) => desk.query(query.clone()).await.map(Answered::Result),
             Question::Compare(raw, _) | Question::Count(raw, _) => {
                 let parts = raw.selectors.iter().map(|one| desk.raw(one.clone(), raw.seconds));
@@ -165,7 +182,7 @@ impl Round<'_> {
 
     fn judge_threshold(&self, planned: &PlannedMetric<'_>, state: &mut GateState) -> MetricVerdict {
         let metric = planned.metric;
-        let Judge::Threshold { condition, failure_limit, range, .. } = &metric.judge else {
+        let Judge::Threshold(Threshold { rule: Rule::Pass(pass), .. }) = &metric.judge else {
             return unjudged(metric, Verdict::Error, "is not a threshold");
         };
         let values = match self.result(planned) {
@@ -177,8 +194,9 @@ impl Round<'_> {
         };
         let before = state.thresholds.get(&planned.key).map_or(0, |threshold| threshold.failures);
         let (mut verdict, mut failures) =
-            threshold(&metric.name, condition, &values, *failure_limit, before);
-        let reaching = range.and_then(|r| reaches_back(r, self.request.opened_at, self.judged_at));
+            threshold(&metric.name, &pass.condition, &values, pass.failure_limit, before);
+        let opened_at = self.request.opened_at;
+        let reaching = pass.range.and_then(|range| reaches_back(range, opened_at, self.judged_at));
         if let Some(until) = reaching.filter(|_| verdict.verdict != Verdict::Error) {
             let until = until.format("%H:%M:%S");
             verdict.verdict = Verdict::Watch;
@@ -194,6 +212,15 @@ impl Round<'_> {
         };
         state.thresholds.insert(planned.key.clone(), threshold);
         verdict
+    }
+
+    /// What a metric was answered with, if it was asked for a query's result.
+    fn measured(&self, planned: &PlannedMetric<'_>) -> Option<Result<Answer, String>> {
+        match self.answers.get(&planned.place)? {
+            Ok(Answered::Result(answer)) => Some(Ok(answer.clone())),
+            Ok(Answered::Samples(_)) => None,
+            Err(error) => Some(Err(self.complaint(error))),
+        }
     }
 
     fn result(&self, planned: &PlannedMetric<'_>) -> Result<Vec<f64>, String> {
@@ -229,12 +256,20 @@ fn next_round(plan: &[PlannedMetric<'_>], now: DateTime<Utc>, state: &GateState)
                 let newest = reader.into_iter().flat_map(|reader| reader.newest.iter().copied());
                 until_next_scrape(newest, state.scrape_interval(), now)
             }
-            Judge::Threshold { interval, .. } => {
+            Judge::Threshold(Threshold { rule: Rule::Pass(pass), .. }) => {
                 let last = state.thresholds.get(&planned.key);
-                interval.saturating_sub(last.map_or(Duration::ZERO, |t| t.evaluated_at.elapsed()))
+                let passed = last.map_or(Duration::ZERO, |last| last.evaluated_at.elapsed());
+                pass.interval.saturating_sub(passed)
             }
+            Judge::Threshold(_) => continue,
         };
         wait = wait.min(due);
     }
     wait.clamp(ROUND_MIN, ROUND_MAX)
+}
+
+/// Wait until a run or an analysis has something to ask.
+fn until_due(state: &GateState, now: DateTime<Utc>) -> Duration {
+    let due = state.compat.next_at().map(|at| (at - now).to_std().unwrap_or_default());
+    due.map_or(ROUND_MAX, |wait| wait.clamp(ROUND_MIN, ROUND_MAX))
 }

@@ -13,7 +13,7 @@ use lockflight_analysis::{
 };
 use tokio::time::Instant;
 
-use super::template::ResolvedTemplate;
+use super::{compat::Compat, template::ResolvedTemplate};
 use crate::judgement::StepCount;
 
 /// What a gate asks in one round.
@@ -75,6 +75,8 @@ pub struct GateState {
     gate: Option<(String, DateTime<Utc>)>,
     /// Thresholds by metric.
     pub(super) thresholds: BTreeMap<MetricName, ThresholdState>,
+    /// Runs and analyses in the words of Argo Rollouts and Flagger.
+    pub(super) compat: Compat,
     /// Readers of comparison metrics.
     pub(super) readers: BTreeMap<MetricName, Reader>,
     /// Metrics of which it was asked what stable shows against itself.
@@ -112,7 +114,9 @@ impl GateState {
     /// this step's. What has been read stays read.
     pub(super) fn turn_to(&mut self, request: &GateRequest) {
         let gate = (request.revision.clone(), request.opened_at);
-        if self.gate.as_ref() != Some(&gate) {
+        let is_new = self.gate.as_ref() != Some(&gate);
+        self.compat.turn_to(request, is_new);
+        if is_new {
             self.thresholds.clear();
             for reader in self.readers.values_mut() {
                 reader.step = StepCount::default();
