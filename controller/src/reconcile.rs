@@ -290,7 +290,7 @@ impl Reconciler {
                 .clusters
                 .get(&Key::new("", &gate.member.0))
                 .ok_or_else(|| format!("there is no Cluster {}", gate.member))?;
-            let provider = validate::provider(&cluster, &hub)?;
+            let provider = validate::provider(&cluster, &namespace, &hub)?;
             let name = provider.name_any();
             let (registry, member) = (Arc::clone(&registry), gate.member.0.clone());
             // Asked for with every question: a member may be engaged anew meanwhile.

@@ -80,7 +80,8 @@ pub struct Metric {
 
 /// Weight of a metric's evidence. The chance of a false abort that a rollout allows is shared
 /// out among its comparison metrics: four fifths to the critical ones, the rest to the normal
-/// ones; informational ones are judged and shown but decide nothing.
+/// ones. Whatever it is, an informational metric is judged and shown but decides nothing: no step
+/// waits for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Severity {
     /// Decides, with the larger share.
@@ -97,7 +98,8 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "has(self.histogram) ? !has(self.bad) && !has(self.total) : has(self.bad) && has(self.total)", "message": "must have either bad and total, or histogram"}
+    {"rule": "has(self.histogram) ? !has(self.bad) && !has(self.total) : has(self.bad) && has(self.total)", "message": "must have either bad and total, or histogram"},
+    {"rule": "!has(self.stableHealth) || has(self.bad)", "message": "stableHealth goes with bad and total: a histogram says of no event that it is bad"},
 ]))]
 pub struct Comparison {
     /// Selector of a counter of bad events, without a function or range: the hub reads the raw
@@ -127,6 +129,12 @@ pub struct Comparison {
     /// no regression. Default 90s.
     #[serde(default = "default_warm_up")]
     pub warm_up: Duration,
+    /// Greatest bad share that stable may have by itself, a decimal share of its events in the last
+    /// `spec.evidence.episode`: `"0.05"`. While stable has more, the release waits, and this metric
+    /// takes nothing back. Without it stable's health is not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16), regex(pattern = "^(0(\\.[0-9]+)?|1(\\.0+)?)$"))]
+    pub stable_health: Option<String>,
 }
 
 /// How much worse: beyond both the ratio and the difference.

@@ -33,6 +33,12 @@ use crate::Duration;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{"rule": "(has(self.prometheus) ? 1 : 0) + (has(self.web) ? 1 : 0) + (has(self.datadog) ? 1 : 0) + (has(self.cloudWatch) ? 1 : 0) + (has(self.newRelic) ? 1 : 0) + (has(self.external) ? 1 : 0) == 1", "message": "must have exactly one of prometheus, web, datadog, cloudWatch, newRelic and external"}]))]
 pub struct MetricProviderSpec {
+    /// Namespaces whose Rollouts may ask it. Without it those of every namespace that may act in a
+    /// Cluster which names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 63)))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub allowed_namespaces: Option<Vec<String>>,
     /// A server that speaks the Prometheus HTTP API: Prometheus, Thanos, Mimir, `VictoriaMetrics`
     /// and managed services.
     #[serde(default, skip_serializing_if = "Option::is_none")]

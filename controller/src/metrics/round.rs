@@ -7,7 +7,6 @@ use futures::future::join_all;
 use lockflight_analysis::{
     GateVerdict, MetricVerdict, Verdict, gate, reaches_back, reading, threshold,
 };
-use lockflight_crds::Severity;
 
 use super::{
     answer::{self, Answer, AnswerError},
@@ -86,7 +85,7 @@ pub async fn evaluate(
 
 /// The gate's verdict. Metrics that only inform are shown with the others and decide nothing.
 fn combine(plan: &[PlannedMetric<'_>], metrics: Vec<MetricVerdict>) -> GateVerdict {
-    let decides = plan.iter().map(|planned| planned.metric.severity != Severity::Info);
+    let decides = plan.iter().map(|planned| planned.metric.decides());
     let deciding = metrics.iter().zip(decides).filter(|(_, decides)| *decides);
     let gate = gate(deciding.map(|(metric, _)| metric.clone()).collect());
     GateVerdict { metrics, ..gate }

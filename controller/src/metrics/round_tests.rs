@@ -1,3 +1,5 @@
+mod severity;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},

@@ -33,9 +33,17 @@ pub struct ResolvedTemplate {
 }
 
 impl ResolvedTemplate {
-    /// Whether any metric compares the canary with the stable revision, and so counts events.
+    /// Whether any metric that decides compares the canary with the stable revision, so that steps
+    /// wait for events.
     #[must_use]
     pub fn compares(&self) -> bool {
+        let mut deciding = self.metrics.iter().filter(|metric| metric.decides());
+        deciding.any(|metric| metric.comparison().is_some())
+    }
+
+    /// Whether any metric needs raw counters.
+    #[must_use]
+    pub fn reads_counters(&self) -> bool {
         self.metrics.iter().any(|metric| metric.comparison().is_some())
     }
 }
@@ -51,6 +59,12 @@ pub struct ResolvedMetric {
 }
 
 impl ResolvedMetric {
+    /// Whether anything follows from it; one that only informs is shown and no more.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        self.severity != Severity::Info
+    }
+
     /// How it compares the two revisions, if it does.
     #[must_use]
     pub fn comparison(&self) -> Option<&Comparison> {
@@ -79,6 +93,8 @@ pub struct Comparison {
     pub(super) reading: reading::Settings,
     /// How much worse is worse.
     pub margins: Margins,
+    /// Greatest bad share that stable may have by itself; none where that is not looked at.
+    pub(super) stable_health: Option<f64>,
     /// Streams of the judge: one for counters, up to three for a histogram.
     pub streams: usize,
 }
@@ -245,8 +261,16 @@ fn parse_comparison(
     comparison: &lockflight_crds::Comparison,
     args: &BTreeMap<String, String>,
 ) -> Result<Judge, TemplateError> {
-    let lockflight_crds::Comparison { bad, total, histogram, by, tolerate, rule_out, warm_up } =
-        comparison;
+    let lockflight_crds::Comparison {
+        bad,
+        total,
+        histogram,
+        by,
+        tolerate,
+        rule_out,
+        warm_up,
+        stable_health,
+    } = comparison;
     let source = match (bad, total, histogram) {
         (Some(bad), Some(total), None) => Source::Counters {
             bad: selector(&format!("{field}.bad"), bad, args)?,
@@ -269,7 +293,15 @@ fn parse_comparison(
             .ok_or_else(|| TemplateError::WarmUp { field: format!("{field}.warmUp") })?,
         ..reading::Settings::by_pod("pod")
     };
+    let stable_health = stable_health.as_deref().map(|share| {
+        let share = share.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+        share.filter(|_| bad.is_some()).ok_or_else(|| TemplateError::Unusable {
+            field: format!("{field}.stableHealth"),
+            why: "must be a share from 0 to 1 and goes with bad and total".to_owned(),
+        })
+    });
     Ok(Judge::Compare(Comparison {
+        stable_health: stable_health.transpose()?,
         streams: match source {
             Source::Counters { .. } => 1,
             Source::Histogram(_) => EDGES_MAX,

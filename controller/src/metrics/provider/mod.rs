@@ -130,8 +130,16 @@ impl Provider {
         spec: &MetricProviderSpec,
         surroundings: &Surroundings,
     ) -> Result<Self, ProviderError> {
-        let MetricProviderSpec { prometheus, web, datadog, cloud_watch, new_relic, external } =
-            spec;
+        // Who may ask was checked when the Rollout was validated.
+        let MetricProviderSpec {
+            allowed_namespaces: _,
+            prometheus,
+            web,
+            datadog,
+            cloud_watch,
+            new_relic,
+            external,
+        } = spec;
         let given = [
             prometheus.is_some(),
             web.is_some(),
