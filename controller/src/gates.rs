@@ -188,6 +188,7 @@ fn broken(gate: &Gate, message: String) -> Evidence {
         judged_at: Utc::now(),
         verdict: planner::Verdict::Error,
         samples: None,
+        undecided: false,
         message,
         decisive: None,
         standing: None,
@@ -243,6 +244,7 @@ fn translate(gate: &Gate, round: &metrics::Evidence) -> Evidence {
         judged_at: Utc::now(),
         verdict,
         samples: round.gate.samples,
+        undecided: round.undecided,
         message: decisive.map_or_else(passed, |metric| metric.message.clone()),
         decisive: decisive.filter(|_| verdict == planner::Verdict::Fail).map(|metric| Decisive {
             metric: metric.metric.clone(),

@@ -73,7 +73,14 @@ pub async fn evaluate(
         next_round(&plan, judged_at, state)
     };
     let next_round_in = next_round_in.min(until_due(state, answered_at));
+    let mut shut = plan
+        .iter()
+        .zip(&gate.metrics)
+        .filter(|(planned, metric)| planned.metric.decides() && metric.verdict != Verdict::Pass);
+    let undecided = gate.verdict == Verdict::NoData
+        && shut.all(|(planned, _)| state.compat.is_inconclusive(&planned.key));
     Evidence {
+        undecided,
         fleet: comparing.fleet && gate.verdict == Verdict::Fail,
         gate,
         compared: comparing.compared,

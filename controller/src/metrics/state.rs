@@ -49,6 +49,9 @@ pub struct Evidence {
     pub compared: Option<Compared>,
     /// Whether a failure is the whole fleet's.
     pub fleet: bool,
+    /// Whether all that keeps the gate shut are inconclusive runs of Argo Rollouts, so that only a
+    /// person can open it.
+    pub undecided: bool,
     /// The request's own `opened_at`: evidence of another opening is not this gate's.
     pub opened_at: DateTime<Utc>,
     /// The provider's time of the judgement; the hub's when the provider gave none, and then no

@@ -109,6 +109,11 @@ impl Runs {
         })
     }
 
+    /// Whether a metric is neither passed nor failed, and will not be measured again.
+    pub(super) fn is_inconclusive(&self, key: &MetricName) -> bool {
+        self.find(key).is_some_and(|(_, metric, _)| metric.state.phase == Phase::Inconclusive)
+    }
+
     /// What a metric has come to.
     pub(super) fn verdict(
         &self,

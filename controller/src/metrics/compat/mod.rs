@@ -86,6 +86,11 @@ impl Compat {
         self.analyses.tick(now);
     }
 
+    /// Whether a metric is neither passed nor failed, and will not be measured again.
+    pub(super) fn is_inconclusive(&self, key: &MetricName) -> bool {
+        self.runs.is_inconclusive(key)
+    }
+
     /// The verdict of a metric; none for one that is judged otherwise.
     pub(super) fn verdict(&self, planned: &PlannedMetric<'_>) -> Option<MetricVerdict> {
         let Judge::Threshold(threshold) = &planned.metric.judge else { return None };

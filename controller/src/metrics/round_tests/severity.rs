@@ -100,6 +100,19 @@ async fn a_threshold_of_argo_asks_when_it_is_due_and_counts_a_silent_source() {
     check(&mock, &asking, &mut state).await;
     assert_eq!(mock.asked(), ["time()"], "not before its interval has passed");
 
+    let between = metric(json!({"successCondition": "result[0] > 1",
+        "failureCondition": "result[0] < 0"}));
+    for (metrics, undecided) in [
+        (vec![between.clone()], true),
+        (vec![between.clone(), threshold("m", "result[0] < 1.0", "0s", 0)], true),
+        (vec![between.clone(), threshold("m", "result[0] < 0.5", "0s", 9)], false),
+        (vec![informing(between)], false),
+    ] {
+        let request = request(&metrics);
+        let evidence = ask(mock.provider("5s"), &request, &mut GateState::default()).await;
+        assert_eq!(evidence.undecided, undecided, "{:?}", evidence.gate);
+    }
+
     let silent = Mock::start(TimeDelta::zero(), |_: &str| Reply::Status(503, String::new())).await;
     let patient = metric(json!({"successCondition": "result[0] >= 0.95"}));
     let mut state = GateState::default();
