@@ -24,9 +24,9 @@ pub use cluster::{Cluster, ClusterMetrics, ClusterSpec, ClusterStatus, Credentia
 pub use evidence_status::EvidenceStatus;
 pub use metric_provider::{
     Authentication, BasicAuthentication, CloudWatchProvider, DatadogProvider, ExternalProvider,
-    Header, HeaderSource, MemberService, MetricProvider, MetricProviderSpec, NewRelicProvider,
-    OAuth2ClientCredentials, PrometheusProvider, SecretKey, ServiceScheme, SigV4, Tls, WebMethod,
-    WebProvider,
+    Header, HeaderSource, JobProvider, MemberService, MetricProvider, MetricProviderSpec,
+    NewRelicProvider, OAuth2ClientCredentials, PrometheusProvider, SecretKey, ServiceScheme, SigV4,
+    Tls, WebMethod, WebProvider,
 };
 pub use quantity::{CountOrPercent, Duration, InvalidQuantity};
 pub use revision::revision_of;

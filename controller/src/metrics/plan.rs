@@ -4,8 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lockflight_analysis::MetricVerdict;
 
 use super::{
+    answer::AnswerError,
+    batch::Desk,
     pace::ROUND_MIN,
     query::{Builtins, Query, alternation},
+    sources::Sources,
     state::{GateRequest, GateState},
     template::{Comparison, Judge, ResolvedMetric, Source},
     threshold::Rule,
@@ -46,6 +49,13 @@ pub(super) struct PlannedMetric<'a> {
     pub(super) metric: &'a ResolvedMetric,
     /// What it asks.
     pub(super) question: Question<'a>,
+}
+
+impl PlannedMetric<'_> {
+    /// Who is asked for it.
+    pub(super) fn desk<'s>(&self, sources: &'s Sources) -> Result<&'s Desk, AnswerError> {
+        sources.desk(self.metric)
+    }
 }
 
 /// Selectors of raw samples, and how far back they are asked for.
@@ -111,6 +121,7 @@ pub(super) fn plan<'a>(
         Judge::Threshold(threshold) => {
             let ask = || Question::Threshold(threshold.query.render(&builtins));
             match (&threshold.rule, state.thresholds.get(key)) {
+                _ if state.jobs.is_under_way(key) => ask(),
                 (Rule::Pass(pass), Some(last))
                     if last.evaluated_at.elapsed() + ROUND_MIN / 2 < pass.interval =>
                 {

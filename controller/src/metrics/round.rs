@@ -12,8 +12,10 @@ use super::{
     answer::{self, Answer, AnswerError},
     batch::Desk,
     compared, history,
+    jobs::{LOOK_EVERY, Running},
     pace::{ROUND_MAX, ROUND_MIN, after_silence, until_next_scrape},
     plan::{PlannedMetric, Question, SKEW_MAX, plan},
+    sources::Sources,
     state::{Evidence, GateRequest, GateState, ThresholdState},
     template::{Judge, ResolvedMetric},
     threshold::{Rule, Threshold},
@@ -29,15 +31,18 @@ const FIRST_SAMPLES_SCRAPES: i32 = 3;
 
 /// Asks the provider and judges what it says. Never fails: what cannot be read is a verdict.
 pub async fn evaluate(
-    desk: &Desk,
+    sources: &Sources,
     request: &GateRequest,
     state: &mut GateState,
     judgement: &Judgement,
 ) -> Evidence {
+    let desk = sources.own();
     state.turn_to(request);
     let asked_at = Utc::now();
     let plan = plan(request, state, asked_at);
-    let (time, answers) = ask_all(desk, &plan).await;
+    let turns = begin_jobs(sources, request, &plan, state);
+    let (time, answers) = ask_all(sources, &plan, &turns).await;
+    end_jobs(&plan, &turns, &answers, state);
     let answered_at = Utc::now();
 
     let silent = time.is_err() && answers.values().all(Result::is_err);
@@ -46,7 +51,7 @@ pub async fn evaluate(
         Ok(now) => (now, None),
         Err((verdict, message)) => (answered_at, Some((verdict, message))),
     };
-    let round = Round { desk, request, answers, judged_at };
+    let round = Round { sources, request, answers, judged_at };
     if unusable.is_none() {
         history::learn(desk, request, &plan, state, judgement).await;
     }
@@ -61,6 +66,10 @@ pub async fn evaluate(
         }
         let judged = match &planned.question {
             Question::NotDue(verdict) => verdict.clone(),
+            Question::Threshold(_) if state.jobs.is_under_way(&planned.key) => {
+                let message = format!("{}: its Job is under way", planned.metric.name);
+                unjudged(planned.metric, Verdict::Watch, &message)
+            }
             Question::Threshold(_) | Question::Waits => round.judge_threshold(planned, state),
             Question::Compare(..) | Question::Count(..) => comparing.verdict(planned),
         };
@@ -73,6 +82,8 @@ pub async fn evaluate(
         next_round(&plan, judged_at, state)
     };
     let next_round_in = next_round_in.min(until_due(state, answered_at));
+    let next_round_in =
+        if state.jobs.are_under_way() { next_round_in.min(LOOK_EVERY) } else { next_round_in };
     let mut shut = plan
         .iter()
         .zip(&gate.metrics)
@@ -98,6 +109,44 @@ fn combine(plan: &[PlannedMetric<'_>], metrics: Vec<MetricVerdict>) -> GateVerdi
     GateVerdict { metrics, ..gate }
 }
 
+/// The Jobs that are to be begun or looked at, by the place of their metric.
+fn begin_jobs(
+    sources: &Sources,
+    request: &GateRequest,
+    plan: &[PlannedMetric<'_>],
+    state: &mut GateState,
+) -> BTreeMap<usize, Running> {
+    let mut turns = BTreeMap::new();
+    for planned in plan {
+        let Question::Threshold(_) = planned.question else { continue };
+        let Some(source) = sources.jobs(planned.metric) else { continue };
+        state.compat.begin(&planned.key);
+        turns.insert(planned.place, state.jobs.turn(&planned.key, source, request));
+    }
+    turns
+}
+
+/// Takes note of the Jobs that have ended, or could not be looked at.
+fn end_jobs(
+    plan: &[PlannedMetric<'_>],
+    turns: &BTreeMap<usize, Running>,
+    answers: &Answers,
+    state: &mut GateState,
+) {
+    for planned in plan.iter().filter(|planned| turns.contains_key(&planned.place)) {
+        match answers.get(&planned.place) {
+            Some(Ok(_)) => state.jobs.finish(&planned.key),
+            Some(Err(_)) => state.jobs.give_up(&planned.key),
+            None => {}
+        }
+    }
+}
+
+/// What a provider's refusal means to people.
+fn complaint(desk: &Desk, error: &AnswerError) -> String {
+    format!("{} {error}", desk.provider().address())
+}
+
 /// What a question was answered with.
 pub(super) enum Answered {
     /// The result of a query.
@@ -111,13 +160,24 @@ type Answers = BTreeMap<usize, Result<Answered, AnswerError>>;
 
 /// Asks everything at once. Each answer has its own deadline.
 async fn ask_all(
-    desk: &Desk,
+    sources: &Sources,
     plan: &[PlannedMetric<'_>],
+    turns: &BTreeMap<usize, Running>,
 ) -> (Result<DateTime<Utc>, AnswerError>, Answers) {
+    let desk = sources.own();
     let questions = plan.iter().map(|planned| async move {
         let answer = match &planned.question {
             Question::NotDue(_) | Question::Waits => return None,
-            Question::Threshold(query) => desk.query(query.clone()).await.map(Answered::Result),
+            Question::Threshold(query) => {
+                match (turns.get(&planned.place), planned.desk(sources)) {
+                    (Some(job), _) => {
+                        let passed = job.look(query).await.transpose()?;
+                        passed.map(|passed| Answered::Result(Answer::Job(passed)))
+                    }
+                    (None, Ok(desk)) => desk.query(query.clone()).await.map(Answered::Result),
+                    (None, Err(error)) => Err(error),
+                }
+            }
             Question::Compare(raw, _) | Question::Count(raw, _) => {
                 let parts = raw.selectors.iter().map(|one| desk.raw(one.clone(), raw.seconds));
                 let answers = join_all(parts).await.into_iter().collect::<Result<Vec<_>, _>>();
@@ -155,7 +215,7 @@ fn now_of(
 
 /// The answers of one round.
 pub(super) struct Round<'a> {
-    desk: &'a Desk,
+    sources: &'a Sources,
     pub(super) request: &'a GateRequest,
     answers: Answers,
     pub(super) judged_at: DateTime<Utc>,
@@ -166,13 +226,13 @@ impl Round<'_> {
     pub(super) fn samples(&self, place: usize) -> Result<&[reading::Answer], String> {
         match self.answers.get(&place) {
             Some(Ok(Answered::Samples(samples))) => Ok(samples),
-            Some(Err(error)) => Err(self.complaint(error)),
+            Some(Err(error)) => Err(complaint(self.sources.own(), error)),
             Some(Ok(Answered::Result(_))) | None => Err("was not asked".to_owned()),
         }
     }
 
-    fn complaint(&self, error: &AnswerError) -> String {
-        format!("{} {error}", self.desk.provider().address())
+    fn complaint(&self, planned: &PlannedMetric<'_>, error: &AnswerError) -> String {
+        complaint(planned.desk(self.sources).unwrap_or(self.sources.own()), error)
     }
 
     /// The verdict, but data that can hardly be there yet are only waited for.
@@ -225,16 +285,16 @@ impl Round<'_> {
         match self.answers.get(&planned.place)? {
             Ok(Answered::Result(answer)) => Some(Ok(answer.clone())),
             Ok(Answered::Samples(_)) => None,
-            Err(error) => Some(Err(self.complaint(error))),
+            Err(error) => Some(Err(self.complaint(planned, error))),
         }
     }
 
     fn result(&self, planned: &PlannedMetric<'_>) -> Result<Vec<f64>, String> {
         match self.answers.get(&planned.place) {
             Some(Ok(Answered::Result(answer))) => {
-                answer::values(answer).map_err(|error| self.complaint(&error))
+                answer::values(answer).map_err(|error| self.complaint(planned, &error))
             }
-            Some(Err(error)) => Err(self.complaint(error)),
+            Some(Err(error)) => Err(self.complaint(planned, error)),
             Some(Ok(Answered::Samples(_))) | None => Err("was not asked".to_owned()),
         }
     }
@@ -262,6 +322,7 @@ fn next_round(plan: &[PlannedMetric<'_>], now: DateTime<Utc>, state: &GateState)
                 let newest = reader.into_iter().flat_map(|reader| reader.newest.iter().copied());
                 until_next_scrape(newest, state.scrape_interval(), now)
             }
+            Judge::Threshold(_) if state.jobs.is_under_way(&planned.key) => continue,
             Judge::Threshold(Threshold { rule: Rule::Pass(pass), .. }) => {
                 let last = state.thresholds.get(&planned.key);
                 let passed = last.map_or(Duration::ZERO, |last| last.evaluated_at.elapsed());

@@ -13,12 +13,16 @@ use lockflight_analysis::{
 };
 use tokio::time::Instant;
 
-use super::{compat::Compat, template::ResolvedTemplate};
+use super::{compat::Compat, jobs::Jobs, template::ResolvedTemplate};
 use crate::judgement::StepCount;
 
 /// What a gate asks in one round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateRequest {
+    /// Namespace of the Rollout, here and in the member.
+    pub namespace: String,
+    /// Name of the Rollout.
+    pub rollout: String,
     /// Name of the cluster.
     pub cluster: String,
     /// The revision on trial.
@@ -80,6 +84,8 @@ pub struct GateState {
     pub(super) thresholds: BTreeMap<MetricName, ThresholdState>,
     /// Runs and analyses in the words of Argo Rollouts and Flagger.
     pub(super) compat: Compat,
+    /// Jobs under way.
+    pub(super) jobs: Jobs,
     /// Readers of comparison metrics.
     pub(super) readers: BTreeMap<MetricName, Reader>,
     /// Metrics of which it was asked what stable shows against itself.
@@ -113,6 +119,11 @@ pub(super) struct ThresholdState {
 }
 
 impl GateState {
+    /// Nobody waits for the Jobs that are under way any more.
+    pub fn end_jobs(&mut self) {
+        self.jobs.end();
+    }
+
     /// Forgets what belongs to another gate: the failures and windows of the last step are not
     /// this step's. What has been read stays read.
     pub(super) fn turn_to(&mut self, request: &GateRequest) {
@@ -120,6 +131,7 @@ impl GateState {
         let is_new = self.gate.as_ref() != Some(&gate);
         self.compat.turn_to(request, is_new);
         if is_new {
+            self.jobs.end();
             self.thresholds.clear();
             for reader in self.readers.values_mut() {
                 reader.step = StepCount::default();

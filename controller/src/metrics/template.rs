@@ -15,7 +15,7 @@ use super::{
     arguments::{Subject, arguments},
     compat::FlaggerAnalysis,
     query::{Query, fill_plain},
-    threshold::Threshold,
+    threshold::{Rule, Threshold},
 };
 
 /// Bounds at which a histogram is compared: above stable's p50, p90 and p99.
@@ -41,6 +41,11 @@ impl ResolvedTemplate {
         deciding.any(|metric| metric.comparison().is_some())
     }
 
+    /// The providers that its thresholds name.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.metrics.iter().filter_map(ResolvedMetric::provider)
+    }
+
     /// Whether any metric needs raw counters.
     #[must_use]
     pub fn reads_counters(&self) -> bool {
@@ -59,6 +64,21 @@ pub struct ResolvedMetric {
 }
 
 impl ResolvedMetric {
+    /// The provider that is asked, where that is not the Cluster's own.
+    #[must_use]
+    pub fn provider(&self) -> Option<&str> {
+        match &self.judge {
+            Judge::Threshold(threshold) => threshold.provider.as_deref(),
+            Judge::Compare(_) => None,
+        }
+    }
+
+    /// Whether it is a check of Flagger.
+    #[must_use]
+    pub fn is_flagger(&self) -> bool {
+        matches!(&self.judge, Judge::Threshold(Threshold { rule: Rule::Flagger(_), .. }))
+    }
+
     /// Whether anything follows from it; one that only informs is shown and no more.
     #[must_use]
     pub fn decides(&self) -> bool {

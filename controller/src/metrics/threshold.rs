@@ -23,6 +23,8 @@ const INTERVAL_DEFAULT: Duration = Duration::from_secs(1);
 pub(super) struct Threshold {
     /// What is asked.
     pub(super) query: Query,
+    /// Who is asked; without it the member's own provider.
+    pub(super) provider: Option<String>,
     /// What its result has to meet.
     pub(super) rule: Rule,
 }
@@ -106,7 +108,7 @@ impl Threshold {
                 return Err(TemplateError::Choice { field, choice: "pass, argo and flagger" });
             }
         };
-        Ok(Self { query, rule })
+        Ok(Self { query, provider: threshold.provider.clone(), rule })
     }
 }
 

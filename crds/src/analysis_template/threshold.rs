@@ -19,6 +19,10 @@ pub struct Threshold {
     /// back before the step began keeps the gate waiting: use `[{{window}}]`.
     #[schemars(length(min = 1, max = 4096))]
     pub query: String,
+    /// Name of the `MetricProvider` that is asked. Without it the Cluster's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub provider: Option<String>,
     /// CEL condition over result, the list of the query's values: `result[0] < 0.05`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]

@@ -76,6 +76,16 @@ impl Runs {
         open.flat_map(|open| &open.labels).filter_map(|label| self.next_at(&label.key)).min()
     }
 
+    /// A measurement has begun that takes its time.
+    pub(super) fn begin(&mut self, key: &MetricName) {
+        for open in [&mut self.step, &mut self.attempt].into_iter().flatten() {
+            let found = open.labels.iter().zip(&mut open.run.metrics);
+            for (_, running) in found.filter(|(label, _)| label.key == *key) {
+                running.state.begin();
+            }
+        }
+    }
+
     /// Takes in a measurement: an answer, or why there is none.
     pub(super) fn record(
         &mut self,
@@ -84,7 +94,14 @@ impl Runs {
         answer: Result<Answer, String>,
         now: DateTime<Utc>,
     ) {
+        let has_conditions =
+            metric.conditions.success.is_some() || metric.conditions.failure.is_some();
         let (phase, seen) = match answer {
+            // As there: what a Job says needs no condition.
+            Ok(Answer::Job(passed)) if !has_conditions => {
+                let phase = if passed { Phase::Successful } else { Phase::Failed };
+                (phase, if passed { "succeeded" } else { "failed" }.to_owned())
+            }
             Ok(answer) => {
                 let (measured, seen) = measured(&answer);
                 let (phase, error) = metric.conditions.phase(&measured);
@@ -183,6 +200,10 @@ fn renewed(old: Option<OpenRun>, request: &GateRequest, endless: bool) -> Option
 fn measured(answer: &Answer) -> (Measured, String) {
     match answer {
         Answer::Scalar(_, value) => (Measured::Scalar(*value), shown(&[*value])),
+        Answer::Job(passed) => {
+            let value = f64::from(u8::from(*passed));
+            (Measured::Scalar(value), shown(&[value]))
+        }
         Answer::Vector(values) => (Measured::Vector(values.clone()), shown(values)),
         Answer::Matrix(series) => {
             let samples = series.iter().flat_map(|series| &series.floats);
@@ -222,6 +243,9 @@ fn judged(metric: &RunMetric) -> (Verdict, String) {
         }
         Phase::Pending => (Verdict::Watch, "waits for its first measurement".to_owned()),
         Phase::Running => match (rule.effective_count(), state.last) {
+            (_, Some((Phase::Running, _))) => {
+                (Verdict::Watch, "a measurement is under way".to_owned())
+            }
             (_, Some((Phase::Error, _))) => (Verdict::Error, errors()),
             (None, Some((Phase::Successful, _))) if is_endless(rule) => (
                 Verdict::Pass,

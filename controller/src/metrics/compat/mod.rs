@@ -58,6 +58,11 @@ impl Compat {
         at.is_some_and(|at| at <= now)
     }
 
+    /// A measurement has begun that takes its time.
+    pub(super) fn begin(&mut self, key: &MetricName) {
+        self.runs.begin(key);
+    }
+
     /// The next time at which something is to be asked.
     pub(super) fn next_at(&self) -> Option<DateTime<Utc>> {
         [self.runs.earliest(), self.analyses.earliest()].into_iter().flatten().min()

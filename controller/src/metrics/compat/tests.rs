@@ -21,6 +21,8 @@ fn request(spec: &Value) -> Result<GateRequest, TemplateError> {
     let spec: AnalysisTemplateSpec = serde_json::from_value(spec.clone()).expect("a template");
     let subject = Subject { namespace: "shop", rollout: "checkout" };
     Ok(Request {
+        namespace: "shop".to_owned(),
+        rollout: "checkout".to_owned(),
         cluster: "eu-west-1".to_owned(),
         revision: "6f9d".to_owned(),
         opened_at: DateTime::UNIX_EPOCH,
