@@ -13,13 +13,13 @@ use lockflight_analysis::{
 use lockflight_crds::EvidenceStatus;
 use lockflight_planner::{self as planner, Decisive, Evidence, Gate, MemberId, Standing};
 use tokio::{
-    sync::{Mutex as AsyncMutex, Notify, watch},
+    sync::{Mutex as AsyncMutex, MutexGuard, Notify, watch},
     task::JoinSet,
 };
 
 use crate::{
     judgement::{Judgement, Trial},
-    metrics::{self, Desk, GateRequest, GateState},
+    metrics::{self, GateRequest, GateState, Sources},
 };
 
 /// The gates of one Rollout. Dropping it ends their tasks.
@@ -54,8 +54,12 @@ struct Kept {
 
 /// What a gate's task needs beside the gate.
 pub struct Inputs {
+    /// Namespace of the Rollout.
+    pub namespace: String,
+    /// Name of the Rollout.
+    pub rollout: String,
     /// Where to ask.
-    pub desk: Arc<Desk>,
+    pub sources: Sources,
     /// What to ask.
     pub analysis: Vec<metrics::ResolvedTemplate>,
     /// Pods of both revisions.
@@ -143,6 +147,8 @@ impl Gates {
             known.first_traffic = first_traffic;
         }
         let request = GateRequest {
+            namespace: inputs.namespace,
+            rollout: inputs.rollout,
             cluster: member.0.clone(),
             revision: gate.canary.0.clone(),
             opened_at: gate.opened_at,
@@ -162,7 +168,7 @@ impl Gates {
         let (sender, receiver) = watch::channel(request);
         let gathering = Gathering {
             gate: gate.clone(),
-            desk: inputs.desk,
+            sources: inputs.sources,
             request: receiver,
             state: Arc::clone(&kept.state),
             judgement,
@@ -188,6 +194,7 @@ fn broken(gate: &Gate, message: String) -> Evidence {
         judged_at: Utc::now(),
         verdict: planner::Verdict::Error,
         samples: None,
+        undecided: false,
         message,
         decisive: None,
         standing: None,
@@ -197,7 +204,7 @@ fn broken(gate: &Gate, message: String) -> Evidence {
 /// One gate's task.
 struct Gathering {
     gate: Gate,
-    desk: Arc<Desk>,
+    sources: Sources,
     request: watch::Receiver<GateRequest>,
     state: Arc<AsyncMutex<GateState>>,
     judgement: Arc<Judgement>,
@@ -211,14 +218,24 @@ impl Gathering {
         let until_open = (self.gate.opened_at - Utc::now()).to_std().unwrap_or_default();
         tokio::time::sleep(until_open).await;
         // The task of the step before ends at its next wait; then its place is this one's.
-        let mut state = self.state.lock().await;
+        let mut state = EndsJobs(self.state.lock().await);
         loop {
             let asked = self.request.borrow().clone();
-            let round = metrics::evaluate(&self.desk, &asked, &mut state, &self.judgement).await;
+            let round =
+                metrics::evaluate(&self.sources, &asked, &mut state.0, &self.judgement).await;
             put(&self.evidence, &self.gate.member, translate(&self.gate, &round));
             self.clock.notify_one();
             tokio::time::sleep(round.next_round_in).await;
         }
+    }
+}
+
+/// A gate's state while its task runs. What it has begun ends with the task, however that ends.
+struct EndsJobs<'a>(MutexGuard<'a, GateState>);
+
+impl Drop for EndsJobs<'_> {
+    fn drop(&mut self) {
+        self.0.end_jobs();
     }
 }
 
@@ -243,6 +260,7 @@ fn translate(gate: &Gate, round: &metrics::Evidence) -> Evidence {
         judged_at: Utc::now(),
         verdict,
         samples: round.gate.samples,
+        undecided: round.undecided,
         message: decisive.map_or_else(passed, |metric| metric.message.clone()),
         decisive: decisive.filter(|_| verdict == planner::Verdict::Fail).map(|metric| Decisive {
             metric: metric.metric.clone(),

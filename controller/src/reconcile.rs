@@ -6,7 +6,9 @@ use chrono::Utc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Api, Client, ResourceExt, api::PostParams};
 use lockflight_analysis::judge::Arm;
-use lockflight_crds::{MemberPhase, Rollout, RolloutStatus, conditions::types, names::MANAGED_BY};
+use lockflight_crds::{
+    MemberPhase, MetricProvider, Rollout, RolloutStatus, conditions::types, names::MANAGED_BY,
+};
 use lockflight_planner::{self as planner, AttemptPhase, Gate, MemberId, Plan, Severity};
 use tokio::time::Instant;
 
@@ -17,7 +19,7 @@ use crate::{
     gates::{Gates, Inputs},
     hub::Hub,
     judgement::{Trial, judge_of},
-    metrics::{Desks, MemberClient, Subject, Surroundings},
+    metrics::{Desks, MemberClient, ResolvedTemplate, Sources, Subject, Surroundings},
     observe::{self, Captured, Observation},
     shelf::Key,
     status,
@@ -290,16 +292,23 @@ impl Reconciler {
                 .clusters
                 .get(&Key::new("", &gate.member.0))
                 .ok_or_else(|| format!("there is no Cluster {}", gate.member))?;
-            let provider = validate::provider(&cluster, &hub)?;
+            let provider = validate::provider(&cluster, &namespace, &hub)?;
             let name = provider.name_any();
             let (registry, member) = (Arc::clone(&registry), gate.member.0.clone());
             // Asked for with every question: a member may be engaged anew meanwhile.
             let member: MemberClient =
                 Arc::new(move || registry.member(&member).map(|member| member.client.clone()));
             let surroundings = Surroundings { member: Some(member), ..surroundings.clone() };
-            let desk = desks
-                .desk(&gate.member.0, &name, &provider, &surroundings)
-                .map_err(|error| format!("MetricProvider {name}: {error}"))?;
+            let desk = |name: &str, provider: &Arc<MetricProvider>| {
+                desks
+                    .desk(&gate.member.0, name, provider, &surroundings)
+                    .map_err(|error| format!("MetricProvider {name}: {error}"))
+            };
+            let mut sources = Sources::of(desk(&name, &provider)?);
+            for name in analysis.iter().flat_map(ResolvedTemplate::providers) {
+                let provider = validate::named_provider(name, &namespace, &hub)?;
+                sources.add(name.to_owned(), desk(name, &provider)?);
+            }
             let pods = captured.get(&gate.member).into_iter().flat_map(|objects| &objects.pods);
             let pods = pods.filter_map(|(name, (revision, pod))| {
                 let arm = if *revision == gate.canary {
@@ -311,7 +320,13 @@ impl Reconciler {
                 };
                 Some((name.as_str().into(), observe::pod_facts(pod, arm)))
             });
-            Ok(Inputs { desk, analysis: analysis.clone(), pods: pods.collect() })
+            Ok(Inputs {
+                namespace: namespace.clone(),
+                rollout: rollout.name_any(),
+                sources,
+                analysis: analysis.clone(),
+                pods: pods.collect(),
+            })
         });
     }
 }

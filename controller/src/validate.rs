@@ -17,7 +17,7 @@ use lockflight_planner::{
 use crate::{
     hub::Hub,
     journal::read_approval,
-    metrics::{BUILTIN_PREFIX, Builtin, ResolvedTemplate, Subject, resolve},
+    metrics::{BUILTIN_PREFIX, Builtin, ResolvedMetric, ResolvedTemplate, Subject, resolve},
     shelf::Key,
 };
 
@@ -40,10 +40,15 @@ pub fn validate(rollout: &Rollout, hub: &Hub) -> Result<Policy, Vec<String>> {
     let namespace = rollout.namespace().unwrap_or_default();
     let subject = Subject { namespace: &namespace, rollout: &rollout.name_any() };
     let templates = resolve_all(&spec.analysis, subject, hub, &mut problems);
+    for template in &templates {
+        problems.extend(provider_problems(template, &namespace, hub));
+    }
     let compares = templates.iter().any(ResolvedTemplate::compares);
     let clusters = placement(rollout, hub, !templates.is_empty(), &mut problems);
-    if compares {
-        problems.extend(clusters.iter().filter_map(|cluster| without_counters(cluster, hub)));
+    if templates.iter().any(ResolvedTemplate::reads_counters) {
+        let without =
+            clusters.iter().filter_map(|cluster| without_counters(cluster, &namespace, hub));
+        problems.extend(without);
     }
     let waves = waves::plan(spec.waves.as_deref(), &clusters, compares, &mut problems);
     let steps = steps(spec.strategy.canary.steps.as_deref(), compares, &mut problems);
@@ -164,25 +169,60 @@ fn find_template(name: &str, namespace: &str, hub: &Hub) -> Result<AnalysisTempl
     })
 }
 
-/// The metric provider of a member.
-pub fn provider(cluster: &Cluster, hub: &Hub) -> Result<Arc<MetricProvider>, String> {
+/// The metric provider of a member, for Rollouts of a namespace.
+pub fn provider(
+    cluster: &Cluster,
+    namespace: &str,
+    hub: &Hub,
+) -> Result<Arc<MetricProvider>, String> {
     let name = cluster.name_any();
     let metrics = cluster.spec.metrics.as_ref().ok_or_else(|| {
         format!(
             "Cluster {name}: spec.metrics.provider is missing, so gates cannot be evaluated there"
         )
     })?;
-    hub.providers.get(&Key::new("", &metrics.provider)).ok_or_else(|| {
-        format!(
-            "Cluster {name}: spec.metrics.provider: there is no MetricProvider {}",
-            metrics.provider
-        )
-    })
+    named_provider(&metrics.provider, namespace, hub)
+        .map_err(|problem| format!("Cluster {name}: spec.metrics.provider: {problem}"))
+}
+
+/// The provider of this name, for Rollouts of a namespace.
+pub fn named_provider(
+    name: &str,
+    namespace: &str,
+    hub: &Hub,
+) -> Result<Arc<MetricProvider>, String> {
+    let provider = hub.providers.get(&Key::new("", name));
+    let provider = provider.ok_or_else(|| format!("there is no MetricProvider {name}"))?;
+    let allowed = provider.spec.allowed_namespaces.as_ref();
+    if allowed.is_some_and(|allowed| !allowed.iter().any(|one| one == namespace)) {
+        return Err(format!(
+            "MetricProvider {name}: spec.allowedNamespaces must contain {namespace} before a Rollout there may ask it"
+        ));
+    }
+    Ok(provider)
+}
+
+/// What is wrong with the providers that thresholds name.
+fn provider_problems(template: &ResolvedTemplate, namespace: &str, hub: &Hub) -> Vec<String> {
+    let of = |metric: &ResolvedMetric| {
+        let problem = match named_provider(metric.provider()?, namespace, hub) {
+            Ok(provider) if provider.spec.job.is_some() && metric.is_flagger() => {
+                "a check of flagger cannot wait for a Job: use pass or argo".to_owned()
+            }
+            Ok(_) => return None,
+            Err(problem) => problem,
+        };
+        let (template, metric) = (&template.name, &metric.name);
+        Some(format!(
+            "AnalysisTemplate {template}: metrics[{metric}].threshold.provider: {problem}"
+        ))
+    };
+    template.metrics.iter().filter_map(of).collect()
 }
 
 /// Why a member's provider cannot serve comparisons, if it cannot.
-fn without_counters(cluster: &Cluster, hub: &Hub) -> Option<String> {
-    let provider = provider(cluster, hub).ok()?;
+fn without_counters(cluster: &Cluster, namespace: &str, hub: &Hub) -> Option<String> {
+    let provider = provider(cluster, namespace, hub).ok()?;
     provider.spec.prometheus.is_none().then(|| {
         format!(
             "Cluster {}: MetricProvider {} gives single values, but spec.analysis compares counters: use a provider with prometheus, or thresholds only",
@@ -249,7 +289,7 @@ fn placement(
                 "Cluster {name}: spec.allowedNamespaces must contain {namespace} before a Rollout may act there"
             ));
         }
-        if gated && let Err(problem) = provider(cluster, hub) {
+        if gated && let Err(problem) = provider(cluster, &namespace, hub) {
             problems.push(problem);
         }
     }

@@ -1,9 +1,14 @@
 //! `AnalysisTemplate`: named metrics and how each is judged.
 
+mod threshold;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::threshold::{
+    ArgoMetric, FlaggerAnalysis, FlaggerCheck, FlaggerKind, FlaggerNoData, FlaggerRange, Threshold,
+};
 use crate::Duration;
 
 /// Metrics that gate a rollout, written by the service team. `{{name}}` in a query stands for
@@ -24,6 +29,7 @@ use crate::Duration;
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{"rule": "has(self.flagger) == self.metrics.exists(metric, has(metric.threshold) && has(metric.threshold.flagger))", "message": "must have flagger if a metric has threshold.flagger, and only then"}]))]
 pub struct AnalysisTemplateSpec {
     /// Arguments that a Rollout may pass.
     #[serde(default)]
@@ -34,6 +40,9 @@ pub struct AnalysisTemplateSpec {
     #[schemars(length(min = 1, max = 32))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub metrics: Vec<Metric>,
+    /// What the metrics with threshold.flagger share; set where there are such metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flagger: Option<FlaggerAnalysis>,
 }
 
 /// An argument of a template.
@@ -71,7 +80,8 @@ pub struct Metric {
 
 /// Weight of a metric's evidence. The chance of a false abort that a rollout allows is shared
 /// out among its comparison metrics: four fifths to the critical ones, the rest to the normal
-/// ones; informational ones are judged and shown but decide nothing.
+/// ones. Whatever it is, an informational metric is judged and shown but decides nothing: no step
+/// waits for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Severity {
     /// Decides, with the larger share.
@@ -88,7 +98,8 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "has(self.histogram) ? !has(self.bad) && !has(self.total) : has(self.bad) && has(self.total)", "message": "must have either bad and total, or histogram"}
+    {"rule": "has(self.histogram) ? !has(self.bad) && !has(self.total) : has(self.bad) && has(self.total)", "message": "must have either bad and total, or histogram"},
+    {"rule": "!has(self.stableHealth) || has(self.bad)", "message": "stableHealth goes with bad and total: a histogram says of no event that it is bad"},
 ]))]
 pub struct Comparison {
     /// Selector of a counter of bad events, without a function or range: the hub reads the raw
@@ -118,6 +129,12 @@ pub struct Comparison {
     /// no regression. Default 90s.
     #[serde(default = "default_warm_up")]
     pub warm_up: Duration,
+    /// Greatest bad share that stable may have by itself, a decimal share of its events in the last
+    /// `spec.evidence.episode`: `"0.05"`. While stable has more, the release waits, and this metric
+    /// takes nothing back. Without it stable's health is not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16), regex(pattern = "^(0(\\.[0-9]+)?|1(\\.0+)?)$"))]
+    pub stable_health: Option<String>,
 }
 
 /// How much worse: beyond both the ratio and the difference.
@@ -171,26 +188,6 @@ pub struct ByLabel {
     pub canary: String,
 }
 
-/// A query and the condition that its result must meet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Threshold {
-    /// `PromQL` expression with a scalar or vector result. A range in it that reaches back
-    /// before the step began keeps the gate waiting: use `[{{window}}]`.
-    #[schemars(length(min = 1, max = 4096))]
-    pub query: String,
-    /// CEL condition over result, the list of the query's values: `result[0] < 0.05`
-    #[schemars(length(min = 1, max = 1024))]
-    pub pass: String,
-    /// Time from one evaluation to the next. Default 1s.
-    #[serde(default = "default_interval")]
-    pub interval: Duration,
-    /// Failed evaluations in a row that are tolerated before the gate fails. Default 0.
-    #[serde(default)]
-    #[schemars(range(max = 1000))]
-    pub failure_limit: u32,
-}
-
 fn default_tolerate() -> Margin {
     Margin { ratio: "1.25".to_owned(), difference: "0.0002".to_owned() }
 }
@@ -202,7 +199,4 @@ fn default_warm_up() -> Duration {
 }
 fn default_pod_label() -> String {
     "pod".to_owned()
-}
-fn default_interval() -> Duration {
-    Duration::from("1s")
 }

@@ -16,16 +16,17 @@ mod rollout_status;
 mod schema;
 
 pub use analysis_template::{
-    AnalysisTemplate, AnalysisTemplateSpec, Arms, ByLabel, ByPod, Comparison, Margin, Metric,
+    AnalysisTemplate, AnalysisTemplateSpec, ArgoMetric, Arms, ByLabel, ByPod, Comparison,
+    FlaggerAnalysis, FlaggerCheck, FlaggerKind, FlaggerNoData, FlaggerRange, Margin, Metric,
     Severity, TemplateArgument, Threshold,
 };
 pub use cluster::{Cluster, ClusterMetrics, ClusterSpec, ClusterStatus, Credentials};
 pub use evidence_status::EvidenceStatus;
 pub use metric_provider::{
     Authentication, BasicAuthentication, CloudWatchProvider, DatadogProvider, ExternalProvider,
-    Header, HeaderSource, MemberService, MetricProvider, MetricProviderSpec, NewRelicProvider,
-    OAuth2ClientCredentials, PrometheusProvider, SecretKey, ServiceScheme, SigV4, Tls, WebMethod,
-    WebProvider,
+    Header, HeaderSource, JobProvider, MemberService, MetricProvider, MetricProviderSpec,
+    NewRelicProvider, OAuth2ClientCredentials, PrometheusProvider, SecretKey, ServiceScheme, SigV4,
+    Tls, WebMethod, WebProvider,
 };
 pub use quantity::{CountOrPercent, Duration, InvalidQuantity};
 pub use revision::revision_of;

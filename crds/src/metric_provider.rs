@@ -1,6 +1,7 @@
 //! `MetricProvider`: where measurements come from. Authors of rollouts name one, never a URL.
 
 mod access;
+mod job;
 mod scalar;
 
 use kube::CustomResource;
@@ -11,13 +12,14 @@ pub use self::access::{
     Authentication, BasicAuthentication, Header, HeaderSource, OAuth2ClientCredentials, SecretKey,
     SigV4, Tls,
 };
+pub use self::job::JobProvider;
 pub use self::scalar::{
     CloudWatchProvider, DatadogProvider, ExternalProvider, NewRelicProvider, WebMethod, WebProvider,
 };
 use crate::Duration;
 
 /// A source of measurements, written by the platform team: exactly one of prometheus, web, datadog,
-/// cloudWatch, newRelic and external. Only prometheus has the raw counters that comparisons need;
+/// cloudWatch, newRelic, external and job. Only prometheus has the raw counters that comparisons need;
 /// the others answer thresholds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomResource, JsonSchema)]
 #[kube(
@@ -31,8 +33,14 @@ use crate::Duration;
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [{"rule": "(has(self.prometheus) ? 1 : 0) + (has(self.web) ? 1 : 0) + (has(self.datadog) ? 1 : 0) + (has(self.cloudWatch) ? 1 : 0) + (has(self.newRelic) ? 1 : 0) + (has(self.external) ? 1 : 0) == 1", "message": "must have exactly one of prometheus, web, datadog, cloudWatch, newRelic and external"}]))]
+#[schemars(extend("x-kubernetes-validations" = [{"rule": "(has(self.prometheus) ? 1 : 0) + (has(self.web) ? 1 : 0) + (has(self.datadog) ? 1 : 0) + (has(self.cloudWatch) ? 1 : 0) + (has(self.newRelic) ? 1 : 0) + (has(self.external) ? 1 : 0) + (has(self.job) ? 1 : 0) == 1", "message": "must have exactly one of prometheus, web, datadog, cloudWatch, newRelic, external and job"}]))]
 pub struct MetricProviderSpec {
+    /// Namespaces whose Rollouts may ask it. Without it those of every namespace that may act in a
+    /// Cluster which names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 63)))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub allowed_namespaces: Option<Vec<String>>,
     /// A server that speaks the Prometheus HTTP API: Prometheus, Thanos, Mimir, `VictoriaMetrics`
     /// and managed services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +60,9 @@ pub struct MetricProviderSpec {
     /// Any other source, behind a server of yours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalProvider>,
+    /// A Kubernetes Job per measurement, in the member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobProvider>,
 }
 
 /// A Prometheus server, or another one with the same HTTP API: exactly one of address and service.

@@ -282,6 +282,9 @@ pub struct Evidence {
     pub verdict: Verdict,
     /// Canary events seen by the comparison metric that saw fewest; none without such metrics.
     pub samples: Option<u64>,
+    /// Nothing more will come by itself, and nothing but this keeps the way shut: a person may let
+    /// the step pass.
+    pub undecided: bool,
     /// The verdict in a sentence.
     pub message: String,
     /// The metric that decided, when it failed.

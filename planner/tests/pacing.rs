@@ -115,6 +115,27 @@ fn a_person_may_overrule_undecided_evidence_but_not_missing_data() {
 }
 
 #[test]
+fn a_person_may_let_an_inconclusive_step_pass() {
+    let mut world = fleet();
+    show(&mut world, 1.0, 100.0);
+    release(&mut world, "v2");
+    world.says.verdict = Some(Verdict::NoData);
+    world.says.undecided = true;
+    world.until("undecided", 200, |w| waits_for(w, WaitReason::Undecided));
+    let tokens: Vec<String> = world.shown_tokens.iter().cloned().collect();
+    assert_eq!(tokens.len(), 1);
+    for _ in 0..100 {
+        world.step();
+    }
+    assert_eq!(step(&world, "a"), (MemberPhase::Canary, 1), "time alone opens nothing");
+    world.commands.promote = tokens.first().cloned();
+    world.until("a goes on", 20, |w| step(w, "a") == (MemberPhase::Canary, 2));
+    // The next step has to be let pass anew.
+    world.until("undecided again", 200, |w| waits_for(w, WaitReason::Undecided));
+    assert_eq!(step(&world, "a"), (MemberPhase::Canary, 2));
+}
+
+#[test]
 fn evidence_is_written_when_it_has_moved_and_not_with_every_measurement() {
     let mut world = fleet();
     show(&mut world, 1.0, 1.0);

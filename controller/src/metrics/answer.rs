@@ -25,6 +25,8 @@ pub(super) enum Answer {
     Vector(Vec<f64>),
     /// Raw samples.
     Matrix(Vec<RawSeries>),
+    /// Whether a Job has succeeded.
+    Job(bool),
 }
 
 /// Why there is no result.
@@ -168,6 +170,16 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
+/// What a source without a clock answers to the question for its time: what it says is about now.
+pub(super) fn now(query: &str) -> Result<Answer, AnswerError> {
+    if query != "time()" {
+        return Err(AnswerError::Unprepared("it answers no such question".to_owned()));
+    }
+    let now = Utc::now();
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are exact")]
+    Ok(Answer::Scalar(now, now.timestamp_millis() as f64 / 1000.0))
+}
+
 /// The provider's time, from the answer to `time()`.
 pub(super) fn time(answer: &Answer) -> Result<DateTime<Utc>, AnswerError> {
     match answer {
@@ -190,6 +202,7 @@ pub(super) fn values(answer: &Answer) -> Result<Vec<f64>, AnswerError> {
     match answer {
         Answer::Vector(values) => Ok(values.clone()),
         Answer::Scalar(_, value) => Ok(vec![*value]),
+        Answer::Job(passed) => Ok(vec![f64::from(u8::from(*passed))]),
         Answer::Matrix(_) => {
             Err(AnswerError::WrongType { got: "a range", want: "a vector or a scalar" })
         }
@@ -208,6 +221,7 @@ fn kind(answer: &Answer) -> &'static str {
         Answer::Vector(_) => "a vector",
         Answer::Matrix(_) => "a range",
         Answer::Scalar(..) => "a scalar",
+        Answer::Job(_) => "the end of a Job",
     }
 }
 

@@ -51,7 +51,13 @@ pub(super) fn compare(
     if !usable {
         return comparing;
     }
-    let mut pass = Pass { round, judgement, observations: Vec::new(), health_read: false };
+    let mut pass = Pass {
+        round,
+        judgement,
+        observations: Vec::new(),
+        health_read: false,
+        unhealthy: BTreeMap::new(),
+    };
     let mut read = Vec::new();
     for planned in plan {
         match &planned.question {
@@ -64,13 +70,13 @@ pub(super) fn compare(
                 let verdict = count(round, planned, comparison);
                 comparing.verdicts.insert(planned.place, verdict);
             }
-            Question::Threshold(_) | Question::NotDue(_) => {}
+            Question::Threshold(_) | Question::NotDue(_) | Question::Waits => {}
         }
     }
     if read.is_empty() {
         return comparing;
     }
-    let standing = judgement.take(pass.observations);
+    let standing = judgement.take(std::mem::take(&mut pass.observations));
     let here = standing.crossed.as_ref().is_some_and(|scope| match scope {
         Scope::Fleet => true,
         Scope::Cluster(cluster) => **cluster == *round.request.cluster,
@@ -79,7 +85,14 @@ pub(super) fn compare(
     let decisive = here.then(|| decisive(&standing, plan)).flatten();
     let mut step: Option<StepCount> = None;
     for (planned, found, seen) in &read {
-        step = Some(step.map_or(*seen, |step| step.and(*seen)));
+        // No step waits for what only informs.
+        if planned.metric.decides() {
+            step = Some(step.map_or(*seen, |step| step.and(*seen)));
+        }
+        if let Some(verdict) = pass.unhealthy.remove(&planned.place) {
+            comparing.verdicts.insert(planned.place, verdict);
+            continue;
+        }
         let failed = decisive.as_ref().filter(|(place, _)| *place == planned.place);
         let verdict = match (found, failed) {
             (Err(verdict), None) => verdict.clone(),
@@ -98,6 +111,8 @@ struct Pass<'a> {
     observations: Vec<Observation>,
     /// The pods' scrapes are those of every metric; one of them is enough.
     health_read: bool,
+    /// Verdicts of metrics by which stable itself is unwell, by their place.
+    unhealthy: BTreeMap<usize, MetricVerdict>,
 }
 
 impl Pass<'_> {
@@ -162,42 +177,71 @@ impl Pass<'_> {
                 window,
             }));
         }
-        if let Some(verdict) = self.catastrophe(planned, comparison, &answers) {
-            return Err(verdict);
+        let span = self.judgement.judge().episode;
+        let counts = recent::counts(&answers, &comparison.reading.split, self.round, span);
+        if let Some((canary, stable)) = counts {
+            if let Some(verdict) = unhealthy(planned, comparison.stable_health, canary, stable) {
+                self.unhealthy.insert(planned.place, verdict);
+            }
+            if let Some(verdict) = catastrophe(planned, canary, stable) {
+                return Err(verdict);
+            }
         }
         match read.gap {
             None => Ok(()),
             Some(gap) => Err(unread(gap.verdict(), &gap.to_string())),
         }
     }
+}
 
-    /// What needs no statistics: most of the canary's requests fail, and hardly any of stable's.
-    fn catastrophe(
-        &self,
-        planned: &PlannedMetric<'_>,
-        comparison: &Comparison,
-        answers: &Answers,
-    ) -> Option<MetricVerdict> {
-        let span = self.judgement.judge().episode;
-        let (canary, stable) =
-            recent::counts(answers, &comparison.reading.split, self.round, span)?;
-        let name = &planned.metric.name;
-        let (verdict, message) = match Catastrophe::look(canary, stable) {
-            Catastrophe::None => return None,
-            Catastrophe::Canary => (Verdict::Fail, "most of the canary's requests fail"),
-            Catastrophe::Both => {
-                (Verdict::Watch, "most requests of both revisions fail; nothing can be told apart")
-            }
-        };
-        Some(MetricVerdict {
-            metric: name.clone(),
-            verdict,
-            observed: share(canary),
-            limit: format!("stable: {}", share(stable)),
-            samples: Some(canary.events),
-            message: format!("{name}: {message}: {} (stable: {})", share(canary), share(stable)),
-        })
-    }
+/// What needs no statistics: most of the canary's requests fail, and hardly any of stable's.
+fn catastrophe(
+    planned: &PlannedMetric<'_>,
+    canary: ArmCounts,
+    stable: ArmCounts,
+) -> Option<MetricVerdict> {
+    let name = &planned.metric.name;
+    let (verdict, message) = match Catastrophe::look(canary, stable) {
+        Catastrophe::None => return None,
+        Catastrophe::Canary => (Verdict::Fail, "most of the canary's requests fail"),
+        Catastrophe::Both => {
+            (Verdict::Watch, "most requests of both revisions fail; nothing can be told apart")
+        }
+    };
+    Some(MetricVerdict {
+        metric: name.clone(),
+        verdict,
+        observed: share(canary),
+        limit: format!("stable: {}", share(stable)),
+        samples: Some(canary.events),
+        message: format!("{name}: {message}: {} (stable: {})", share(canary), share(stable)),
+    })
+}
+
+/// Stable's own bad share is beyond what its template allows. The windows still count: that both
+/// revisions suffer cancels out in them, and to leave them out by what stable shows would not be
+/// fair to the canary.
+fn unhealthy(
+    planned: &PlannedMetric<'_>,
+    limit: Option<f64>,
+    canary: ArmCounts,
+    stable: ArmCounts,
+) -> Option<MetricVerdict> {
+    let limit = limit?;
+    #[expect(clippy::cast_precision_loss, reason = "counts of a minute are far below 2^52")]
+    let is_unwell = stable.bad as f64 > limit * stable.events as f64;
+    let name = &planned.metric.name;
+    is_unwell.then(|| MetricVerdict {
+        metric: name.clone(),
+        verdict: Verdict::NoData,
+        observed: format!("stable: {}", share(stable)),
+        limit: format!("stableHealth: {limit}"),
+        samples: Some(canary.events),
+        message: format!(
+            "{name}: stable itself is unwell, {} (stableHealth is {limit}): the release waits",
+            share(stable)
+        ),
+    })
 }
 
 fn share(counts: ArmCounts) -> String {
@@ -241,8 +285,14 @@ fn decisive<'s>(
     standing: &'s Standing,
     plan: &[PlannedMetric<'_>],
 ) -> Option<(usize, &'s MetricStanding)> {
-    let worst = standing.metrics.iter().max_by(|a, b| a.against_ln.total_cmp(&b.against_ln))?;
-    let compared = |planned: &&PlannedMetric<'_>| matches!(planned.question, Question::Compare(..));
+    let informs = |metric: &&MetricStanding| {
+        plan.iter().any(|planned| planned.key == metric.name && !planned.metric.decides())
+    };
+    let deciding = standing.metrics.iter().filter(|metric| !informs(metric));
+    let worst = deciding.max_by(|a, b| a.against_ln.total_cmp(&b.against_ln))?;
+    let compared = |planned: &&PlannedMetric<'_>| {
+        matches!(planned.question, Question::Compare(..)) && planned.metric.decides()
+    };
     let own = plan.iter().filter(compared).find(|planned| planned.key == worst.name);
     // The health of the scrapes is no metric of the template: any of them stands for it.
     let place = own.or_else(|| plan.iter().find(compared))?.place;

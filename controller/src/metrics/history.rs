@@ -31,7 +31,9 @@ pub(super) async fn learn(
     let unknown = plan.iter().filter(|planned| !state.calibrated.contains(&planned.key));
     let questions = unknown.filter_map(|planned| match &planned.question {
         Question::Compare(raw, comparison) => Some((planned, raw, *comparison)),
-        Question::Count(..) | Question::Threshold(_) | Question::NotDue(_) => None,
+        Question::Count(..) | Question::Threshold(_) | Question::NotDue(_) | Question::Waits => {
+            None
+        }
     });
     let length = judgement.judge().episode / WINDOWS_PER_EPISODE;
     let seconds = u32::try_from((length * WINDOWS).num_seconds()).unwrap_or(u32::MAX);

@@ -3,7 +3,7 @@
 //! `resolve` parses a template at the door; `evaluate` does one round: it asks (I/O), hands the
 //! samples to the judge (pure) and says when the next round is due. A provider that cannot be
 //! read holds a release and never takes it back: nothing here turns a failed request into
-//! `Fail`.
+//! `Fail`, but for the thresholds of Argo Rollouts and Flagger (`compat`), whose users expect it.
 //!
 //! A round costs one request for the provider's time, one for each distinct counter selector
 //! (two per comparison, one while stable carries no traffic) and one for each threshold that is
@@ -14,15 +14,19 @@ mod arguments;
 mod batch;
 mod builtin;
 mod compared;
+mod compat;
 mod history;
+mod jobs;
 mod pace;
 mod plan;
 mod provider;
 mod query;
 mod recent;
 mod round;
+mod sources;
 mod state;
 mod template;
+mod threshold;
 
 #[cfg(test)]
 mod mock;
@@ -34,5 +38,6 @@ pub use batch::{Desk, Desks};
 pub use builtin::{BUILTIN_PREFIX, Builtin};
 pub use provider::{Egress, MemberClient, Provider, ProviderError, Secrets, Surroundings};
 pub use round::evaluate;
+pub use sources::Sources;
 pub use state::{Evidence, GateRequest, GateState};
 pub use template::{Comparison, ResolvedMetric, ResolvedTemplate, TemplateError, resolve};

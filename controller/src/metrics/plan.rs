@@ -4,10 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lockflight_analysis::MetricVerdict;
 
 use super::{
+    answer::AnswerError,
+    batch::Desk,
     pace::ROUND_MIN,
     query::{Builtins, Query, alternation},
+    sources::Sources,
     state::{GateRequest, GateState},
     template::{Comparison, Judge, ResolvedMetric, Source},
+    threshold::Rule,
 };
 use crate::judgement::metric_name;
 use lockflight_analysis::judge::{Arm, MetricName};
@@ -27,6 +31,9 @@ const SCRAPES_BEHIND: i32 = 6;
 const LOOKBACK_MIN: TimeDelta = TimeDelta::seconds(15);
 const LOOKBACK_MAX: TimeDelta = TimeDelta::minutes(15);
 
+/// What is due within this time is asked now.
+const SOON: TimeDelta = TimeDelta::milliseconds(50);
+
 /// The longest `{{window}}`, as the schema of `AnalysisTemplate` promises.
 const WINDOW_MAX: TimeDelta = TimeDelta::minutes(5);
 
@@ -34,12 +41,21 @@ const WINDOW_MAX: TimeDelta = TimeDelta::minutes(5);
 pub(super) struct PlannedMetric<'a> {
     /// Its place in the plan.
     pub(super) place: usize,
+    /// The name of its template.
+    pub(super) template: &'a str,
     /// The name under which the judge and the thresholds know it.
     pub(super) key: MetricName,
     /// The metric.
     pub(super) metric: &'a ResolvedMetric,
     /// What it asks.
     pub(super) question: Question<'a>,
+}
+
+impl PlannedMetric<'_> {
+    /// Who is asked for it.
+    pub(super) fn desk<'s>(&self, sources: &'s Sources) -> Result<&'s Desk, AnswerError> {
+        sources.desk(self.metric)
+    }
 }
 
 /// Selectors of raw samples, and how far back they are asked for.
@@ -61,6 +77,8 @@ pub(super) enum Question<'a> {
     Threshold(String),
     /// A threshold that is not due yet, and its last verdict.
     NotDue(MetricVerdict),
+    /// A metric of a run or analysis that is not due: its verdict comes from there.
+    Waits,
 }
 
 /// Plans a round. `now` is the hub's time, and never becomes the time of a query: it only
@@ -78,7 +96,11 @@ pub(super) fn plan<'a>(
         revision: &request.revision,
         cluster: &request.cluster,
     };
-    let question = |key: &MetricName, metric: &'a ResolvedMetric| match &metric.judge {
+    // A round that is due a moment later would come for one metric alone.
+    let soon = now + SOON;
+    let question = |template: &str, key: &MetricName, metric: &'a ResolvedMetric| match &metric
+        .judge
+    {
         Judge::Compare(comparison) => {
             let seconds = lookback(state, key, request.opened_at, now);
             let all = |query: &Query| Raw { selectors: vec![query.render(&builtins)], seconds };
@@ -96,13 +118,20 @@ pub(super) fn plan<'a>(
                 (Source::Histogram(query), false) => Question::Count(slow(query), comparison),
             }
         }
-        Judge::Threshold { query, interval, .. } => match state.thresholds.get(key) {
-            // A round that is due a moment later would come for this metric alone.
-            Some(last) if last.evaluated_at.elapsed() + ROUND_MIN / 2 < *interval => {
-                Question::NotDue(last.verdict.clone())
+        Judge::Threshold(threshold) => {
+            let ask = || Question::Threshold(threshold.query.render(&builtins));
+            match (&threshold.rule, state.thresholds.get(key)) {
+                _ if state.jobs.is_under_way(key) => ask(),
+                (Rule::Pass(pass), Some(last))
+                    if last.evaluated_at.elapsed() + ROUND_MIN / 2 < pass.interval =>
+                {
+                    Question::NotDue(last.verdict.clone())
+                }
+                (Rule::Pass(_), _) => ask(),
+                (rule, _) if state.compat.is_due(template, key, rule, soon) => ask(),
+                (Rule::Argo(_) | Rule::Flagger(_), _) => Question::Waits,
             }
-            _ => Question::Threshold(query.render(&builtins)),
-        },
+        }
     };
     request
         .analysis
@@ -111,7 +140,8 @@ pub(super) fn plan<'a>(
         .enumerate()
         .map(|(place, (template, metric))| {
             let key = metric_name(template, &metric.name);
-            PlannedMetric { place, question: question(&key, metric), key, metric }
+            let question = question(&template.name, &key, metric);
+            PlannedMetric { place, template: &template.name, question, key, metric }
         })
         .collect()
 }

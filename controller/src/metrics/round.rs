@@ -4,16 +4,21 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
-use lockflight_analysis::{MetricVerdict, Verdict, gate, reaches_back, reading, threshold};
+use lockflight_analysis::{
+    GateVerdict, MetricVerdict, Verdict, gate, reaches_back, reading, threshold,
+};
 
 use super::{
     answer::{self, Answer, AnswerError},
     batch::Desk,
     compared, history,
+    jobs::{LOOK_EVERY, Running},
     pace::{ROUND_MAX, ROUND_MIN, after_silence, until_next_scrape},
     plan::{PlannedMetric, Question, SKEW_MAX, plan},
+    sources::Sources,
     state::{Evidence, GateRequest, GateState, ThresholdState},
     template::{Judge, ResolvedMetric},
+    threshold::{Rule, Threshold},
 };
 use crate::judgement::Judgement;
 
@@ -26,15 +31,18 @@ const FIRST_SAMPLES_SCRAPES: i32 = 3;
 
 /// Asks the provider and judges what it says. Never fails: what cannot be read is a verdict.
 pub async fn evaluate(
-    desk: &Desk,
+    sources: &Sources,
     request: &GateRequest,
     state: &mut GateState,
     judgement: &Judgement,
 ) -> Evidence {
+    let desk = sources.own();
     state.turn_to(request);
     let asked_at = Utc::now();
     let plan = plan(request, state, asked_at);
-    let (time, answers) = ask_all(desk, &plan).await;
+    let turns = begin_jobs(sources, request, &plan, state);
+    let (time, answers) = ask_all(sources, &plan, &turns).await;
+    end_jobs(&plan, &turns, &answers, state);
     let answered_at = Utc::now();
 
     let silent = time.is_err() && answers.values().all(Result::is_err);
@@ -43,29 +51,47 @@ pub async fn evaluate(
         Ok(now) => (now, None),
         Err((verdict, message)) => (answered_at, Some((verdict, message))),
     };
-    let round = Round { desk, request, answers, judged_at };
+    let round = Round { sources, request, answers, judged_at };
     if unusable.is_none() {
         history::learn(desk, request, &plan, state, judgement).await;
     }
     let comparing = compared::compare(&round, &plan, state, judgement, unusable.is_none());
+    state.compat.take(&plan, |planned| round.measured(planned), answered_at);
     let metrics = plan.iter().map(|planned| {
+        if let Some(verdict) = state.compat.verdict(planned) {
+            return verdict;
+        }
         if let Some((verdict, message)) = &unusable {
             return unjudged(planned.metric, *verdict, message);
         }
         let judged = match &planned.question {
             Question::NotDue(verdict) => verdict.clone(),
-            Question::Threshold(_) => round.judge_threshold(planned, state),
+            Question::Threshold(_) if state.jobs.is_under_way(&planned.key) => {
+                let message = format!("{}: its Job is under way", planned.metric.name);
+                unjudged(planned.metric, Verdict::Watch, &message)
+            }
+            Question::Threshold(_) | Question::Waits => round.judge_threshold(planned, state),
             Question::Compare(..) | Question::Count(..) => comparing.verdict(planned),
         };
         round.awaiting_first_samples(judged, state)
     });
-    let gate = gate(metrics.collect());
+    let gate = combine(&plan, metrics.collect());
     let next_round_in = if state.silent_rounds > 0 {
         after_silence(state.silent_rounds)
     } else {
         next_round(&plan, judged_at, state)
     };
+    let next_round_in = next_round_in.min(until_due(state, answered_at));
+    let next_round_in =
+        if state.jobs.are_under_way() { next_round_in.min(LOOK_EVERY) } else { next_round_in };
+    let mut shut = plan
+        .iter()
+        .zip(&gate.metrics)
+        .filter(|(planned, metric)| planned.metric.decides() && metric.verdict != Verdict::Pass);
+    let undecided = gate.verdict == Verdict::NoData
+        && shut.all(|(planned, _)| state.compat.is_inconclusive(&planned.key));
     Evidence {
+        undecided,
         fleet: comparing.fleet && gate.verdict == Verdict::Fail,
         gate,
         compared: comparing.compared,
@@ -73,6 +99,52 @@ pub async fn evaluate(
         judged_at,
         next_round_in,
     }
+}
+
+/// The gate's verdict. Metrics that only inform are shown with the others and decide nothing.
+fn combine(plan: &[PlannedMetric<'_>], metrics: Vec<MetricVerdict>) -> GateVerdict {
+    let decides = plan.iter().map(|planned| planned.metric.decides());
+    let deciding = metrics.iter().zip(decides).filter(|(_, decides)| *decides);
+    let gate = gate(deciding.map(|(metric, _)| metric.clone()).collect());
+    GateVerdict { metrics, ..gate }
+}
+
+/// The Jobs that are to be begun or looked at, by the place of their metric.
+fn begin_jobs(
+    sources: &Sources,
+    request: &GateRequest,
+    plan: &[PlannedMetric<'_>],
+    state: &mut GateState,
+) -> BTreeMap<usize, Running> {
+    let mut turns = BTreeMap::new();
+    for planned in plan {
+        let Question::Threshold(_) = planned.question else { continue };
+        let Some(source) = sources.jobs(planned.metric) else { continue };
+        state.compat.begin(&planned.key);
+        turns.insert(planned.place, state.jobs.turn(&planned.key, source, request));
+    }
+    turns
+}
+
+/// Takes note of the Jobs that have ended, or could not be looked at.
+fn end_jobs(
+    plan: &[PlannedMetric<'_>],
+    turns: &BTreeMap<usize, Running>,
+    answers: &Answers,
+    state: &mut GateState,
+) {
+    for planned in plan.iter().filter(|planned| turns.contains_key(&planned.place)) {
+        match answers.get(&planned.place) {
+            Some(Ok(_)) => state.jobs.finish(&planned.key),
+            Some(Err(_)) => state.jobs.give_up(&planned.key),
+            None => {}
+        }
+    }
+}
+
+/// What a provider's refusal means to people.
+fn complaint(desk: &Desk, error: &AnswerError) -> String {
+    format!("{} {error}", desk.provider().address())
 }
 
 /// What a question was answered with.
@@ -88,13 +160,24 @@ type Answers = BTreeMap<usize, Result<Answered, AnswerError>>;
 
 /// Asks everything at once. Each answer has its own deadline.
 async fn ask_all(
-    desk: &Desk,
+    sources: &Sources,
     plan: &[PlannedMetric<'_>],
+    turns: &BTreeMap<usize, Running>,
 ) -> (Result<DateTime<Utc>, AnswerError>, Answers) {
+    let desk = sources.own();
     let questions = plan.iter().map(|planned| async move {
         let answer = match &planned.question {
-            Question::NotDue(_) => return None,
-            Question::Threshold(query) => desk.query(query.clone()).await.map(Answered::Result),
+            Question::NotDue(_) | Question::Waits => return None,
+            Question::Threshold(query) => {
+                match (turns.get(&planned.place), planned.desk(sources)) {
+                    (Some(job), _) => {
+                        let passed = job.look(query).await.transpose()?;
+                        passed.map(|passed| Answered::Result(Answer::Job(passed)))
+                    }
+                    (None, Ok(desk)) => desk.query(query.clone()).await.map(Answered::Result),
+                    (None, Err(error)) => Err(error),
+                }
+            }
             Question::Compare(raw, _) | Question::Count(raw, _) => {
                 let parts = raw.selectors.iter().map(|one| desk.raw(one.clone(), raw.seconds));
                 let answers = join_all(parts).await.into_iter().collect::<Result<Vec<_>, _>>();
@@ -132,7 +215,7 @@ fn now_of(
 
 /// The answers of one round.
 pub(super) struct Round<'a> {
-    desk: &'a Desk,
+    sources: &'a Sources,
     pub(super) request: &'a GateRequest,
     answers: Answers,
     pub(super) judged_at: DateTime<Utc>,
@@ -143,13 +226,13 @@ impl Round<'_> {
     pub(super) fn samples(&self, place: usize) -> Result<&[reading::Answer], String> {
         match self.answers.get(&place) {
             Some(Ok(Answered::Samples(samples))) => Ok(samples),
-            Some(Err(error)) => Err(self.complaint(error)),
+            Some(Err(error)) => Err(complaint(self.sources.own(), error)),
             Some(Ok(Answered::Result(_))) | None => Err("was not asked".to_owned()),
         }
     }
 
-    fn complaint(&self, error: &AnswerError) -> String {
-        format!("{} {error}", self.desk.provider().address())
+    fn complaint(&self, planned: &PlannedMetric<'_>, error: &AnswerError) -> String {
+        complaint(planned.desk(self.sources).unwrap_or(self.sources.own()), error)
     }
 
     /// The verdict, but data that can hardly be there yet are only waited for.
@@ -165,7 +248,7 @@ impl Round<'_> {
 
     fn judge_threshold(&self, planned: &PlannedMetric<'_>, state: &mut GateState) -> MetricVerdict {
         let metric = planned.metric;
-        let Judge::Threshold { condition, failure_limit, range, .. } = &metric.judge else {
+        let Judge::Threshold(Threshold { rule: Rule::Pass(pass), .. }) = &metric.judge else {
             return unjudged(metric, Verdict::Error, "is not a threshold");
         };
         let values = match self.result(planned) {
@@ -177,8 +260,9 @@ impl Round<'_> {
         };
         let before = state.thresholds.get(&planned.key).map_or(0, |threshold| threshold.failures);
         let (mut verdict, mut failures) =
-            threshold(&metric.name, condition, &values, *failure_limit, before);
-        let reaching = range.and_then(|r| reaches_back(r, self.request.opened_at, self.judged_at));
+            threshold(&metric.name, &pass.condition, &values, pass.failure_limit, before);
+        let opened_at = self.request.opened_at;
+        let reaching = pass.range.and_then(|range| reaches_back(range, opened_at, self.judged_at));
         if let Some(until) = reaching.filter(|_| verdict.verdict != Verdict::Error) {
             let until = until.format("%H:%M:%S");
             verdict.verdict = Verdict::Watch;
@@ -196,12 +280,21 @@ impl Round<'_> {
         verdict
     }
 
+    /// What a metric was answered with, if it was asked for a query's result.
+    fn measured(&self, planned: &PlannedMetric<'_>) -> Option<Result<Answer, String>> {
+        match self.answers.get(&planned.place)? {
+            Ok(Answered::Result(answer)) => Some(Ok(answer.clone())),
+            Ok(Answered::Samples(_)) => None,
+            Err(error) => Some(Err(self.complaint(planned, error))),
+        }
+    }
+
     fn result(&self, planned: &PlannedMetric<'_>) -> Result<Vec<f64>, String> {
         match self.answers.get(&planned.place) {
             Some(Ok(Answered::Result(answer))) => {
-                answer::values(answer).map_err(|error| self.complaint(&error))
+                answer::values(answer).map_err(|error| self.complaint(planned, &error))
             }
-            Some(Err(error)) => Err(self.complaint(error)),
+            Some(Err(error)) => Err(self.complaint(planned, error)),
             Some(Ok(Answered::Samples(_))) | None => Err("was not asked".to_owned()),
         }
     }
@@ -229,12 +322,21 @@ fn next_round(plan: &[PlannedMetric<'_>], now: DateTime<Utc>, state: &GateState)
                 let newest = reader.into_iter().flat_map(|reader| reader.newest.iter().copied());
                 until_next_scrape(newest, state.scrape_interval(), now)
             }
-            Judge::Threshold { interval, .. } => {
+            Judge::Threshold(_) if state.jobs.is_under_way(&planned.key) => continue,
+            Judge::Threshold(Threshold { rule: Rule::Pass(pass), .. }) => {
                 let last = state.thresholds.get(&planned.key);
-                interval.saturating_sub(last.map_or(Duration::ZERO, |t| t.evaluated_at.elapsed()))
+                let passed = last.map_or(Duration::ZERO, |last| last.evaluated_at.elapsed());
+                pass.interval.saturating_sub(passed)
             }
+            Judge::Threshold(_) => continue,
         };
         wait = wait.min(due);
     }
     wait.clamp(ROUND_MIN, ROUND_MAX)
+}
+
+/// Wait until a run or an analysis has something to ask.
+fn until_due(state: &GateState, now: DateTime<Utc>) -> Duration {
+    let due = state.compat.next_at().map(|at| (at - now).to_std().unwrap_or_default());
+    due.map_or(ROUND_MAX, |wait| wait.clamp(ROUND_MIN, ROUND_MAX))
 }

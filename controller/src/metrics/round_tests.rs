@@ -1,5 +1,8 @@
+mod severity;
+
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{
-    Desk, Evidence, GateRequest, GateState, Provider, Subject, evaluate,
+    Desk, Evidence, GateRequest, GateState, Provider, Sources, Subject, evaluate,
     mock::{Mock, Reply, provider, series},
     resolve,
 };
@@ -36,6 +39,8 @@ fn request(metrics: &[Value]) -> GateRequest {
         serde_json::from_value(json!({ "metrics": metrics })).expect("a template");
     let subject = Subject { namespace: "shop", rollout: "checkout" };
     GateRequest {
+        namespace: "shop".to_owned(),
+        rollout: "checkout".to_owned(),
         cluster: "eu-west-1".to_owned(),
         revision: "6f9d".to_owned(),
         opened_at: Utc::now() - TimeDelta::seconds(30),
@@ -72,7 +77,8 @@ fn judgement(request: &GateRequest) -> Judgement {
 }
 
 async fn ask(provider: Provider, request: &GateRequest, state: &mut GateState) -> Evidence {
-    evaluate(&Desk::open(provider), request, state, &judgement(request)).await
+    evaluate(&Sources::of(Arc::new(Desk::open(provider))), request, state, &judgement(request))
+        .await
 }
 
 /// A counter scraped every 5 s, the newest sample this many seconds old, that rose by `events`
@@ -149,7 +155,8 @@ async fn pods_are_compared_in_three_requests() {
 async fn windows_of_a_step_are_counted_once_and_say_where_the_evidence_stands() {
     let mock = Mock::start(TimeDelta::zero(), two_pods(0.0, 1)).await;
     let request = request(&[by_pod()]);
-    let (desk, judgement) = (Desk::open(mock.provider("5s")), judgement(&request));
+    let desk = Sources::of(Arc::new(Desk::open(mock.provider("5s"))));
+    let judgement = judgement(&request);
     let mut state = GateState::default();
     let first = evaluate(&desk, &request, &mut state, &judgement).await;
     let compared = first.compared.expect("a comparison");

@@ -13,12 +13,16 @@ use lockflight_analysis::{
 };
 use tokio::time::Instant;
 
-use super::template::ResolvedTemplate;
+use super::{compat::Compat, jobs::Jobs, template::ResolvedTemplate};
 use crate::judgement::StepCount;
 
 /// What a gate asks in one round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateRequest {
+    /// Namespace of the Rollout, here and in the member.
+    pub namespace: String,
+    /// Name of the Rollout.
+    pub rollout: String,
     /// Name of the cluster.
     pub cluster: String,
     /// The revision on trial.
@@ -49,6 +53,9 @@ pub struct Evidence {
     pub compared: Option<Compared>,
     /// Whether a failure is the whole fleet's.
     pub fleet: bool,
+    /// Whether all that keeps the gate shut are inconclusive runs of Argo Rollouts, so that only a
+    /// person can open it.
+    pub undecided: bool,
     /// The request's own `opened_at`: evidence of another opening is not this gate's.
     pub opened_at: DateTime<Utc>,
     /// The provider's time of the judgement; the hub's when the provider gave none, and then no
@@ -75,6 +82,10 @@ pub struct GateState {
     gate: Option<(String, DateTime<Utc>)>,
     /// Thresholds by metric.
     pub(super) thresholds: BTreeMap<MetricName, ThresholdState>,
+    /// Runs and analyses in the words of Argo Rollouts and Flagger.
+    pub(super) compat: Compat,
+    /// Jobs under way.
+    pub(super) jobs: Jobs,
     /// Readers of comparison metrics.
     pub(super) readers: BTreeMap<MetricName, Reader>,
     /// Metrics of which it was asked what stable shows against itself.
@@ -108,11 +119,19 @@ pub(super) struct ThresholdState {
 }
 
 impl GateState {
+    /// Nobody waits for the Jobs that are under way any more.
+    pub fn end_jobs(&mut self) {
+        self.jobs.end();
+    }
+
     /// Forgets what belongs to another gate: the failures and windows of the last step are not
     /// this step's. What has been read stays read.
     pub(super) fn turn_to(&mut self, request: &GateRequest) {
         let gate = (request.revision.clone(), request.opened_at);
-        if self.gate.as_ref() != Some(&gate) {
+        let is_new = self.gate.as_ref() != Some(&gate);
+        self.compat.turn_to(request, is_new);
+        if is_new {
+            self.jobs.end();
             self.thresholds.clear();
             for reader in self.readers.values_mut() {
                 reader.step = StepCount::default();

@@ -1,19 +1,21 @@
 //! Templates, parsed at the door: what comes out of here can be asked and judged.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use lockflight_analysis::{
-    Condition, ConditionError, Piece,
+    ConditionError, Piece,
     judge::{Margin, Margins},
-    longest_range, pieces,
+    pieces,
     reading::{self, Split},
 };
-use lockflight_crds::{AnalysisTemplateSpec, Arms, InvalidQuantity, Metric, Severity, Threshold};
+use lockflight_crds::{AnalysisTemplateSpec, Arms, InvalidQuantity, Metric, Severity};
 
 use super::{
     arguments::{Subject, arguments},
+    compat::FlaggerAnalysis,
     query::{Query, fill_plain},
+    threshold::{Rule, Threshold},
 };
 
 /// Bounds at which a histogram is compared: above stable's p50, p90 and p99.
@@ -26,12 +28,27 @@ pub struct ResolvedTemplate {
     pub name: String,
     /// Its metrics, in the template's order.
     pub metrics: Vec<ResolvedMetric>,
+    /// What its checks in Flagger's words share; none without such checks.
+    pub(super) flagger: Option<FlaggerAnalysis>,
 }
 
 impl ResolvedTemplate {
-    /// Whether any metric compares the canary with the stable revision, and so counts events.
+    /// Whether any metric that decides compares the canary with the stable revision, so that steps
+    /// wait for events.
     #[must_use]
     pub fn compares(&self) -> bool {
+        let mut deciding = self.metrics.iter().filter(|metric| metric.decides());
+        deciding.any(|metric| metric.comparison().is_some())
+    }
+
+    /// The providers that its thresholds name.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.metrics.iter().filter_map(ResolvedMetric::provider)
+    }
+
+    /// Whether any metric needs raw counters.
+    #[must_use]
+    pub fn reads_counters(&self) -> bool {
         self.metrics.iter().any(|metric| metric.comparison().is_some())
     }
 }
@@ -47,12 +64,33 @@ pub struct ResolvedMetric {
 }
 
 impl ResolvedMetric {
+    /// The provider that is asked, where that is not the Cluster's own.
+    #[must_use]
+    pub fn provider(&self) -> Option<&str> {
+        match &self.judge {
+            Judge::Threshold(threshold) => threshold.provider.as_deref(),
+            Judge::Compare(_) => None,
+        }
+    }
+
+    /// Whether it is a check of Flagger.
+    #[must_use]
+    pub fn is_flagger(&self) -> bool {
+        matches!(&self.judge, Judge::Threshold(Threshold { rule: Rule::Flagger(_), .. }))
+    }
+
+    /// Whether anything follows from it; one that only informs is shown and no more.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        self.severity != Severity::Info
+    }
+
     /// How it compares the two revisions, if it does.
     #[must_use]
     pub fn comparison(&self) -> Option<&Comparison> {
         match &self.judge {
             Judge::Compare(comparison) => Some(comparison),
-            Judge::Threshold { .. } => None,
+            Judge::Threshold(_) => None,
         }
     }
 }
@@ -63,18 +101,7 @@ pub(super) enum Judge {
     /// Against the stable revision.
     Compare(Comparison),
     /// Against a condition.
-    Threshold {
-        /// What is asked.
-        query: Query,
-        /// The longest fixed range in it; `{{window}}` never reaches back before the step.
-        range: Option<Duration>,
-        /// What its result has to meet.
-        condition: Condition,
-        /// Time from one evaluation to the next.
-        interval: Duration,
-        /// Failures in a row that are tolerated.
-        failure_limit: u32,
-    },
+    Threshold(Threshold),
 }
 
 /// A comparison with the stable revision.
@@ -86,6 +113,8 @@ pub struct Comparison {
     pub(super) reading: reading::Settings,
     /// How much worse is worse.
     pub margins: Margins,
+    /// Greatest bad share that stable may have by itself; none where that is not looked at.
+    pub(super) stable_health: Option<f64>,
     /// Streams of the judge: one for counters, up to three for a histogram.
     pub streams: usize,
 }
@@ -190,12 +219,20 @@ pub enum TemplateError {
         /// Why.
         source: InvalidQuantity,
     },
-    /// Exactly one of two fields has to be set.
+    /// A field has a value that cannot be used.
+    #[error("{field}: {why}")]
+    Unusable {
+        /// The field.
+        field: String,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
+    /// Exactly one of several fields has to be set.
     #[error("{field}: must have exactly one of {choice}")]
     Choice {
         /// The field.
         field: String,
-        /// The two.
+        /// Those to choose from.
         choice: &'static str,
     },
 }
@@ -208,18 +245,30 @@ pub fn resolve(
     args: &BTreeMap<String, String>,
 ) -> Result<ResolvedTemplate, TemplateError> {
     let args = arguments(template, subject, args)?;
-    let metrics = template.metrics.iter().map(|metric| parse_metric(metric, &args));
-    Ok(ResolvedTemplate { name: name.to_owned(), metrics: metrics.collect::<Result<_, _>>()? })
+    let mut flagger = template.flagger.as_ref().map(FlaggerAnalysis::parse).transpose()?;
+    let metrics =
+        template.metrics.iter().map(|metric| parse_metric(metric, &args, flagger.as_mut()));
+    let metrics = metrics.collect::<Result<_, _>>()?;
+    if flagger.as_ref().is_some_and(FlaggerAnalysis::is_empty) {
+        return Err(TemplateError::Unusable {
+            field: "flagger".to_owned(),
+            why: "has no metric with threshold.flagger: add one or remove it".to_owned(),
+        });
+    }
+    Ok(ResolvedTemplate { name: name.to_owned(), metrics, flagger })
 }
 
 fn parse_metric(
     metric: &Metric,
     args: &BTreeMap<String, String>,
+    flagger: Option<&mut FlaggerAnalysis>,
 ) -> Result<ResolvedMetric, TemplateError> {
     let field = format!("metrics[{}]", metric.name);
     let judge = match (&metric.compare, &metric.threshold) {
         (Some(compare), None) => parse_comparison(&format!("{field}.compare"), compare, args)?,
-        (None, Some(threshold)) => parse_threshold(&format!("{field}.threshold"), threshold, args)?,
+        (None, Some(threshold)) => {
+            Judge::Threshold(Threshold::parse(metric, threshold, args, flagger)?)
+        }
         _ => {
             return Err(TemplateError::Choice { field, choice: "compare and threshold" });
         }
@@ -232,8 +281,16 @@ fn parse_comparison(
     comparison: &lockflight_crds::Comparison,
     args: &BTreeMap<String, String>,
 ) -> Result<Judge, TemplateError> {
-    let lockflight_crds::Comparison { bad, total, histogram, by, tolerate, rule_out, warm_up } =
-        comparison;
+    let lockflight_crds::Comparison {
+        bad,
+        total,
+        histogram,
+        by,
+        tolerate,
+        rule_out,
+        warm_up,
+        stable_health,
+    } = comparison;
     let source = match (bad, total, histogram) {
         (Some(bad), Some(total), None) => Source::Counters {
             bad: selector(&format!("{field}.bad"), bad, args)?,
@@ -256,7 +313,15 @@ fn parse_comparison(
             .ok_or_else(|| TemplateError::WarmUp { field: format!("{field}.warmUp") })?,
         ..reading::Settings::by_pod("pod")
     };
+    let stable_health = stable_health.as_deref().map(|share| {
+        let share = share.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+        share.filter(|_| bad.is_some()).ok_or_else(|| TemplateError::Unusable {
+            field: format!("{field}.stableHealth"),
+            why: "must be a share from 0 to 1 and goes with bad and total".to_owned(),
+        })
+    });
     Ok(Judge::Compare(Comparison {
+        stable_health: stable_health.transpose()?,
         streams: match source {
             Source::Counters { .. } => 1,
             Source::Histogram(_) => EDGES_MAX,
@@ -319,27 +384,6 @@ fn parse_arms(
         }),
         _ => Err(TemplateError::Choice { field: field.to_owned(), choice: "pod and label" }),
     }
-}
-
-fn parse_threshold(
-    field: &str,
-    threshold: &Threshold,
-    args: &BTreeMap<String, String>,
-) -> Result<Judge, TemplateError> {
-    let Threshold { query, pass, interval, failure_limit } = threshold;
-    Ok(Judge::Threshold {
-        query: Query::parse(&format!("{field}.query"), query, args)?,
-        range: longest_range(query),
-        condition: Condition::compile(pass).map_err(|source| TemplateError::Condition {
-            field: format!("{field}.pass"),
-            source,
-        })?,
-        interval: interval.to_std().map_err(|source| TemplateError::Interval {
-            field: format!("{field}.interval"),
-            source,
-        })?,
-        failure_limit: *failure_limit,
-    })
 }
 
 #[cfg(test)]

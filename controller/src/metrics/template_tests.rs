@@ -41,17 +41,23 @@ fn errors_name_the_field() {
     both["threshold"] = threshold("up", "true", "1s")["threshold"].clone();
     let mut rule = compare("errors");
     rule["compare"]["tolerate"] = json!({"ratio": "0.5", "difference": "0"});
+    let mut share = compare("errors");
+    share["compare"]["stableHealth"] = json!("1.5");
+    let mut slow = json!({"name": "slow", "compare": {"histogram": "h", "by": {"pod": {}}}});
+    slow["compare"]["stableHealth"] = json!("0.5");
     let mut form = compare("errors");
     form["compare"]["histogram"] = json!("h");
     let mut arms = compare("errors");
     arms["compare"]["by"] = json!({});
-    let cases: [Case; 13] = [
+    let cases: [Case; 15] = [
         (compare("errors"), &[], "args: the template needs the argument service"),
         (compare("errors"), &[("service", "a"), ("servce", "b")], "no argument servce"),
         (compare("e{s=\"{{x}}\"}"), service, "metrics[errors].compare.bad: {{x}} is neither"),
         (compare("rate(errors[5m])"), service, "metrics[errors].compare.bad: must be a plain"),
         (compare("a + b"), service, "must be a plain selector"),
         (rule, service, "metrics[errors].compare.tolerate: ratio must be a number from 1"),
+        (share, service, "metrics[errors].compare.stableHealth: must be a share from 0 to 1"),
+        (slow, service, "metrics[slow].compare.stableHealth: must be a share from 0 to 1 and goes"),
         (form, service, "metrics[errors].compare: must have exactly one of bad with total"),
         (arms, service, "metrics[errors].compare.by: must have exactly one of pod and label"),
         (both, service, "metrics[errors]: must have exactly one of compare and threshold"),

@@ -155,3 +155,43 @@ fn a_cluster_that_does_not_allow_the_namespace_is_named() {
     let problems = validate(&rollout(|_| ()), &hub).unwrap_err();
     assert!(problems[0].contains("Cluster a: spec.allowedNamespaces must contain shop"));
 }
+
+#[test]
+fn a_provider_that_does_not_allow_the_namespace_is_named() {
+    let with = |allowed: &Value| {
+        let hub = hub();
+        let spec =
+            json!({"prometheus": {"address": "http://p:9090"}, "allowedNamespaces": allowed});
+        let mut provider = MetricProvider::new("prometheus", serde_json::from_value(spec).unwrap());
+        provider.metadata.resource_version = Some("2".to_owned());
+        hub.providers.replace(vec![provider]);
+        validate(&rollout(|_| ()), &hub)
+    };
+    assert!(with(&json!(null)).is_ok() && with(&json!(["search", "shop"])).is_ok());
+    for closed in [json!([]), json!(["search"])] {
+        let problems = with(&closed).unwrap_err();
+        let expect = "MetricProvider prometheus: spec.allowedNamespaces must contain shop";
+        assert!(problems[0].contains(expect), "{problems:?}");
+    }
+}
+
+#[test]
+fn steps_wait_for_no_events_where_comparisons_only_inform() {
+    let hub = hub();
+    let mut template = AnalysisTemplate::new(
+        "errors",
+        serde_json::from_value(json!({"metrics": [{
+            "name": "errors", "severity": "Info",
+            "compare": {"bad": "bad_total", "total": "all_total", "by": {"pod": {}}},
+        }]}))
+        .unwrap(),
+    );
+    template.metadata = ObjectMeta {
+        namespace: Some("shop".to_owned()),
+        resource_version: Some("2".to_owned()),
+        ..template.metadata
+    };
+    hub.templates.replace(vec![template]);
+    let policy = validate(&rollout(|_| ()), &hub).unwrap();
+    assert!(policy.steps.iter().all(|step| step.samples == 0) && policy.gated);
+}

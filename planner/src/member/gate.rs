@@ -119,7 +119,12 @@ fn missing_evidence(draft: &mut Draft<'_>, gate: &Gate, required: &Requirement) 
         .member(&gate.member)
         .and_then(|journal| journal.verdict.as_ref())
         .map_or_else(String::new, |verdict| verdict.message.clone());
-    match evidence.verdict {
+    let verdict = if evidence.undecided && is_approved(draft, &gate.member, required) {
+        Verdict::Pass
+    } else {
+        evidence.verdict
+    };
+    match verdict {
         Verdict::Pass => match (evidence.samples, &evidence.standing) {
             (Some(seen), _) if seen < required.samples => Some(Missing::of(
                 WaitReason::CollectingSamples,
@@ -130,10 +135,19 @@ fn missing_evidence(draft: &mut Draft<'_>, gate: &Gate, required: &Requirement) 
             }
             (_, None) => None,
         },
+        _ if evidence.undecided => {
+            Some(Missing { step: required.step, ..Missing::of(WaitReason::Undecided, message) })
+        }
         Verdict::Watch | Verdict::Fail => Some(Missing::of(WaitReason::Analyzing, message)),
         Verdict::NoData => Some(Missing::of(WaitReason::NoData, message)),
         Verdict::Error => Some(Missing::of(WaitReason::AnalysisError, message)),
     }
+}
+
+/// Whether a person has let this step pass, whatever was shown.
+pub(super) fn is_approved(draft: &Draft<'_>, member: &MemberId, required: &Requirement) -> bool {
+    let journal = draft.member(member);
+    required.step.is_some() && journal.is_some_and(|journal| journal.approved_step == required.step)
 }
 
 /// Waits, with the token that overrules undecided evidence where a person may.

@@ -12,7 +12,7 @@ use crate::{
     snapshot::{Evidence, Standing},
 };
 
-use super::gate::{Missing, Requirement};
+use super::gate::{Missing, Requirement, is_approved};
 
 /// Windows that a step must have counted in a member, whatever its evidence: a later wave has
 /// carried evidence from the start and would otherwise move on without a look.
@@ -50,9 +50,6 @@ pub(super) fn missing(
         last: gate.step >= compared,
         missed: pacing.missed,
     };
-    let approved = required.step.is_some()
-        && draft.member(&gate.member).is_some_and(|journal| journal.approved_step == required.step);
-
     let Some(first_window) = standing.first_window_at else {
         return Some(Missing::of(WaitReason::Analyzing, "waits for its first measured window"));
     };
@@ -84,7 +81,7 @@ pub(super) fn missing(
         draft.wake(undecided_at);
         return Some(Missing::of(WaitReason::Analyzing, sentence));
     }
-    if approved {
+    if is_approved(draft, &gate.member, required) {
         return None;
     }
     let message = format!("undecided: {sentence}");

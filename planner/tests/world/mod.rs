@@ -59,6 +59,8 @@ pub(crate) struct Says {
     pub(crate) standing: Option<Standing>,
     /// The verdict of every gate, where that is not a matter of good and bad.
     pub(crate) verdict: Option<Verdict>,
+    /// Whether only a person can say more.
+    pub(crate) undecided: bool,
     /// Whether a failure is the fleet's.
     pub(crate) together: bool,
 }
@@ -241,6 +243,7 @@ impl World {
             judged_at: self.now,
             verdict: self.says.verdict.unwrap_or(if bad { Verdict::Fail } else { Verdict::Pass }),
             samples: Some(1000),
+            undecided: self.says.undecided,
             message: if bad { "errors 9 % > 2 %" } else { "fine" }.to_owned(),
             decisive: bad.then(|| Decisive {
                 metric: "errors".to_owned(),

@@ -19,8 +19,8 @@ pub enum Trap {
     NoCondition,
     /// `NaN > x` is false, so it is no failure, so it is a success.
     #[error(
-        "failureCondition alone passes NaN, the result of 0/0: add a successCondition, or leave \
-         compat unset so that no number means no data"
+        "failureCondition alone passes NaN, the result of 0/0: add a successCondition, or use \
+         pass, to which no number is no data"
     )]
     NanPasses,
 }

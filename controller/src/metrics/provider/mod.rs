@@ -17,9 +17,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use lockflight_crds::{self as wire, InvalidQuantity, MetricProviderSpec};
 
+use crate::fleet::client::CALL_TIMEOUT;
+
 use self::{connection::Connection, prometheus::Prometheus, scalar::Scalar};
 pub use self::{egress::Egress, proxy::MemberClient, secrets::Secrets};
-use super::answer::{Answer, AnswerError};
+use super::{
+    answer::{self, Answer, AnswerError},
+    jobs::JobSource,
+};
 
 /// Longest timeout; a gate that waits longer for one answer is not watching any more.
 const TIMEOUT_MAX: Duration = Duration::from_mins(1);
@@ -46,6 +51,7 @@ pub struct Provider {
 enum Source {
     Prometheus(Prometheus),
     Scalar(Scalar),
+    Job(JobSource),
 }
 
 impl fmt::Debug for Provider {
@@ -130,8 +136,17 @@ impl Provider {
         spec: &MetricProviderSpec,
         surroundings: &Surroundings,
     ) -> Result<Self, ProviderError> {
-        let MetricProviderSpec { prometheus, web, datadog, cloud_watch, new_relic, external } =
-            spec;
+        // Who may ask was checked when the Rollout was validated.
+        let MetricProviderSpec {
+            allowed_namespaces: _,
+            prometheus,
+            web,
+            datadog,
+            cloud_watch,
+            new_relic,
+            external,
+            job,
+        } = spec;
         let given = [
             prometheus.is_some(),
             web.is_some(),
@@ -139,6 +154,7 @@ impl Provider {
             cloud_watch.is_some(),
             new_relic.is_some(),
             external.is_some(),
+            job.is_some(),
         ];
         let one = given.into_iter().filter(|given| *given).count() == 1;
         match (prometheus, Scalar::new(spec, surroundings)?) {
@@ -152,9 +168,17 @@ impl Provider {
                 let (address, timeout) = (scalar.address(), scalar.timeout());
                 Ok(Self { source: Arc::new(Source::Scalar(scalar)), address, timeout })
             }
+            (None, None) if one && let Some(job) = job => {
+                let source = JobSource::new(job, surroundings.member.clone())?;
+                Ok(Self {
+                    source: Arc::new(Source::Job(source)),
+                    address: "its Job".to_owned(),
+                    timeout: CALL_TIMEOUT,
+                })
+            }
             _ => Err(ProviderError::Choice {
                 field: "spec".to_owned(),
-                choice: "prometheus, web, datadog, cloudWatch, newRelic and external",
+                choice: "prometheus, web, datadog, cloudWatch, newRelic, external and job",
             }),
         }
     }
@@ -164,6 +188,14 @@ impl Provider {
     #[must_use]
     pub fn has_counters(&self) -> bool {
         matches!(*self.source, Source::Prometheus(_))
+    }
+
+    /// Where its Jobs come from, if Jobs measure for it.
+    pub(super) fn jobs(&self) -> Option<&JobSource> {
+        match self.source.as_ref() {
+            Source::Job(source) => Some(source),
+            Source::Prometheus(_) | Source::Scalar(_) => None,
+        }
     }
 
     /// The address, for messages.
@@ -184,6 +216,8 @@ impl Provider {
         match self.source.as_ref() {
             Source::Prometheus(prometheus) => prometheus.ask(query).await,
             Source::Scalar(scalar) => scalar.ask(query).await,
+            // Jobs take their time, and have no clock but the hub's.
+            Source::Job(_) => answer::now(query),
         }
     }
 }
@@ -201,6 +235,9 @@ fn timeout(field: &str, text: &wire::Duration) -> Result<Duration, ProviderError
 #[cfg(test)]
 #[path = "auth_tests.rs"]
 mod auth_tests;
+#[cfg(test)]
+#[path = "job_tests.rs"]
+mod job_tests;
 #[cfg(test)]
 #[path = "proxy_tests.rs"]
 mod proxy_tests;

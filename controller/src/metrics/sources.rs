@@ -1,0 +1,43 @@
+//! Who is asked in one member.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{answer::AnswerError, batch::Desk, jobs::JobSource, template::ResolvedMetric};
+
+/// The member's own provider, and those that thresholds name.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    own: Arc<Desk>,
+    named: BTreeMap<String, Arc<Desk>>,
+}
+
+impl Sources {
+    /// The member's own provider.
+    #[must_use]
+    pub fn of(own: Arc<Desk>) -> Self {
+        Self { own, named: BTreeMap::new() }
+    }
+
+    /// Adds a provider that a threshold names.
+    pub fn add(&mut self, name: String, desk: Arc<Desk>) {
+        self.named.insert(name, desk);
+    }
+
+    /// The member's own.
+    pub(super) fn own(&self) -> &Desk {
+        &self.own
+    }
+
+    /// Who is asked for a metric.
+    pub(super) fn desk(&self, metric: &ResolvedMetric) -> Result<&Desk, AnswerError> {
+        let Some(name) = metric.provider() else { return Ok(&self.own) };
+        let found = self.named.get(name);
+        let missing = || AnswerError::Unprepared(format!("there is no MetricProvider {name}"));
+        found.map(AsRef::as_ref).ok_or_else(missing)
+    }
+
+    /// Where the Jobs of a metric come from, if Jobs measure it.
+    pub(super) fn jobs(&self, metric: &ResolvedMetric) -> Option<&JobSource> {
+        self.desk(metric).ok()?.provider().jobs()
+    }
+}
