@@ -89,25 +89,40 @@ impl Noise {
         }
         Ok(true)
     }
+
+    /// Name and value of each field, in the order of [`Self::NAMES`].
+    fn values(&self) -> [(&'static str, String); 9] {
+        let values = [
+            self.burst_mean.to_string(),
+            self.episode_every.as_millis().to_string(),
+            self.episode.as_millis().to_string(),
+            self.episode_error_rate.to_string(),
+            self.pod_sd.to_string(),
+            self.pod_factor.to_string(),
+            self.latency_sigma.to_string(),
+            self.warm_up.as_millis().to_string(),
+            self.warm_up_factor.to_string(),
+        ];
+        let mut names = Self::NAMES.into_iter();
+        values.map(|value| (names.next().unwrap_or_default(), value))
+    }
+
+    /// As environment variables of a pod; none where there is no noise.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        if *self == Self::default() {
+            return Vec::new();
+        }
+        let values = self.values().into_iter();
+        values.map(|(name, value)| (name.to_ascii_uppercase(), value)).collect()
+    }
 }
 
 /// As a query for `/control`.
 impl fmt::Display for Noise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "error_burst_mean={}&episode_every_ms={}&episode_ms={}&episode_error_rate={}&pod_sd={}\
-             &pod_factor={}&latency_sigma={}&warm_up_ms={}&warm_up_factor={}",
-            self.burst_mean,
-            self.episode_every.as_millis(),
-            self.episode.as_millis(),
-            self.episode_error_rate,
-            self.pod_sd,
-            self.pod_factor,
-            self.latency_sigma,
-            self.warm_up.as_millis(),
-            self.warm_up_factor,
-        )
+        let pairs: Vec<String> =
+            self.values().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        f.write_str(&pairs.join("&"))
     }
 }
 
@@ -134,6 +149,9 @@ mod tests {
             );
         }
         assert_eq!(noise, Noise::default());
+        assert_eq!(noise.variables(), []);
+        let loud = Noise { pod_factor: 2.0, ..noise };
+        assert!(loud.variables().contains(&("POD_FACTOR".to_owned(), "2".to_owned())));
         assert!(!noise.set("chaos", "1").unwrap());
     }
 

@@ -115,7 +115,7 @@ impl Application {
 
     fn faults(&self) -> Response<Full<Bytes>> {
         let Faults { error_rate, latency, jitter, noise } = self.state().faults;
-        let noise = (noise != Noise::default()).then(|| format!("&{noise}")).unwrap_or_default();
+        let noise = if noise == Noise::default() { String::new() } else { format!("&{noise}") };
         let text = format!(
             "error_rate={error_rate}&latency_ms={}&latency_jitter_ms={}{noise}\n",
             latency.as_millis(),

@@ -104,7 +104,7 @@ impl Shape {
 mod tests {
     use super::*;
 
-    const SINE: Diurnal = Diurnal { amplitude: 0.5, period: Duration::from_secs(120) };
+    const SINE: Diurnal = Diurnal { amplitude: 0.5, period: Duration::from_mins(2) };
     const PEAKS: Bursts =
         Bursts { every: Duration::from_secs(30), length: Duration::from_secs(3), extra_rps: 200 };
 

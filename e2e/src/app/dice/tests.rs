@@ -67,7 +67,7 @@ fn pods_differ_for_good_with_the_given_sd() {
 #[test]
 fn an_episode_is_shared_by_a_cluster_only() {
     let noise = Noise {
-        episode_every: Duration::from_secs(60),
+        episode_every: Duration::from_mins(1),
         episode: Duration::from_secs(6),
         episode_error_rate: 1.0,
         ..Noise::default()
