@@ -59,6 +59,9 @@ pub struct Bench {
     /// How many member clusters: 3, or 12 for figure f.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=50))]
     pub members: Option<u8>,
+    /// Services that are released at the same time in figure judge: what the machine bears.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub services: u32,
     /// Keep the folder with logs and state.
     #[arg(long)]
     pub keep: bool,
@@ -97,10 +100,12 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
             Figure::D => restart::measure(&ground, bench.runs).await,
             Figure::E => idle::measure(&ground, bench.runs).await,
             Figure::F => wide::measure(&ground, started_in, free_before).await,
-            Figure::Judge => judge::measure(&ground, bench.runs).await.map(|(measured, missed)| {
-                misses = missed;
-                measured
-            }),
+            Figure::Judge => judge::measure(&ground, bench.runs, bench.services).await.map(
+                |(measured, missed)| {
+                    misses = missed;
+                    measured
+                },
+            ),
         };
         let mut measured = match measured {
             Ok(measured) => measured,

@@ -24,12 +24,13 @@ use crate::service::ServiceReport;
 /// the scrapes are. Gates of others measure as often.
 const EPISODE: TimeDelta = TimeDelta::seconds(4);
 
-/// Releases at the same time, each of a service of its own: what two cores bear.
-const SHOPS: u32 = 5;
-
 /// Makes so many releases of each group and prints the table. The notes come back, with the bars
 /// that were missed.
-pub(super) async fn measure(ground: &Ground, runs: u32) -> anyhow::Result<(Findings, Vec<String>)> {
+pub(super) async fn measure(
+    ground: &Ground,
+    runs: u32,
+    services: u32,
+) -> anyhow::Result<(Findings, Vec<String>)> {
     anyhow::ensure!(
         setting::RATES.iter().all(|(member, _)| ground.fleet.member(member).is_ok()),
         "figure judge needs three members"
@@ -38,10 +39,14 @@ pub(super) async fn measure(ground: &Ground, runs: u32) -> anyhow::Result<(Findi
     let order = [Group::Twice, Group::Equal, Group::FiveTimes];
     let queue: VecDeque<_> =
         order.into_iter().flat_map(|group| (1..=runs).map(move |run| (group, run))).collect();
-    let shops = SHOPS.min(u32::try_from(queue.len())?);
+    let mut shops = Vec::new();
+    for seed in 1..=services.min(u32::try_from(queue.len())?) {
+        shops.push(Shop::open(ground, seed).await?);
+    }
+    let notes = vec![how(shops.len())];
     let (queue, trials) = (Mutex::new(queue), Mutex::new(Vec::new()));
-    let work = (1..=shops).map(async |seed| {
-        let mut shop = Shop::open(ground, seed).await?;
+    let work = shops.into_iter().map(async |mut shop| {
+        shop.reset().await?;
         // Ends with the queue.
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
@@ -64,8 +69,9 @@ pub(super) async fn measure(ground: &Ground, runs: u32) -> anyhow::Result<(Findi
     trials
         .sort_by_key(|trial| (order.iter().position(|group| *group == trial.group), trial.number));
     table::print(&table::lines(&trials));
-    let notes = vec![how(shops), traffic(&reports)];
-    Ok((Findings { rows: Vec::new(), notes }, table::misses(&trials)))
+    let mut findings = Findings { rows: Vec::new(), notes };
+    findings.notes.push(traffic(&reports));
+    Ok((findings, table::misses(&trials)))
 }
 
 /// A release of which nothing is known counts as undecided.
@@ -90,9 +96,9 @@ fn progress(trial: &Trial) -> String {
     )
 }
 
-fn how(shops: u32) -> String {
+fn how(services: usize) -> String {
     format!(
-        "judge: {shops} services at a time, {:?} requests/s, {} % errors, scraped every second; \
+        "judge: {services} services at a time, {:?} requests/s, {} % errors, scraped every second; \
          {:?}; {:?}; one pod of {} is worse by {}. Default margins and chances; undecided after \
          {:?} in a step. Argo's gate is asked every {} s, from {} s after the canary's first \
          request on, about the last {} s, in each cluster alone; what ours ended first is \

@@ -46,7 +46,8 @@ struct End {
 }
 
 impl Shop {
-    /// Opens shop number `seed`: a first version serves under load.
+    /// Opens shop number `seed`, under load; nothing serves there before [`Self::reset`]. One at a
+    /// time: the members are registered anew for each namespace.
     pub(super) async fn open(ground: &Ground, seed: u32) -> anyhow::Result<Self> {
         let namespace = format!("bench-judge-{seed}");
         let settings = setting::settings();
@@ -54,9 +55,7 @@ impl Shop {
         apply::apply(&ground.fleet.hub.client(), &setting::template(&namespace)).await?;
         let load = service.shaped_load(&setting::RATES, setting::LOAD)?;
         let (seed, stable) = (u64::from(seed), (String::new(), String::new()));
-        let mut shop = Self { service, load, seed, releases: 0, stable };
-        shop.reset().await?;
-        Ok(shop)
+        Ok(Self { service, load, seed, releases: 0, stable })
     }
 
     /// Sends nothing more; what was sent.
