@@ -99,10 +99,10 @@ fn progress(trial: &Trial) -> String {
 fn how(services: usize) -> String {
     format!(
         "judge: {services} services at a time, {:?} requests/s, {} % errors, scraped every second; \
-         {:?}; {:?}; one pod of {} is worse by {}. Default margins and chances; undecided after \
-         {:?} in a step. Argo's gate is asked every {} s, from {} s after the canary's first \
-         request on, about the last {} s, in each cluster alone; what ours ended first is \
-         undecided there",
+         {:?}; {:?}; one pod of each revision in {} is slow: {}. Default margins and chances; \
+         undecided after {:?} in a step. Argo's gate is asked every {} s, from {} s after the \
+         canary's first request on, about the last {} s, in each cluster alone; what ours ended \
+         first is undecided there",
         setting::RATES,
         setting::SHARE * 100.0,
         setting::NOISE,

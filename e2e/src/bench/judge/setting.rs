@@ -16,9 +16,10 @@ use crate::service::{Release, Settings};
 pub(super) const RATES: [(&str, u32); 3] = [("m1", 180), ("m2", 180), ("m3", 90)];
 /// Share of errors of what is stable.
 pub(super) const SHARE: f64 = 0.005;
-/// What is worse about the slow pod, by this factor: its errors and its latency.
+/// One member has a slow node, with one pod of each revision on it: by this factor its errors and
+/// its latency are worse.
 pub(super) const SLOW_POD: &str = "pod_factor=1.5";
-/// The slow pod is like the others again.
+/// The pods are alike again.
 pub(super) const NO_SLOW_POD: &str = "pod_factor=1";
 /// After it a step is undecided: as if a team waited an hour.
 pub(super) const DECISION_DEADLINE: Duration = Duration::from_mins(4);
@@ -28,7 +29,7 @@ pub(super) const TEMPLATE: &str = "errors";
 /// Errors in batches of 2.5 on average, as of retries and lost connections: their variance is
 /// four times that of independent ones. Every pod differs for good (sd 0.1 of the logarithm), is
 /// three times as bad in its first 4 s (a minute), and once in 5 minutes (75) all pods of a
-/// cluster fail 5 % of their requests for 4 s.
+/// cluster fail 5 % more of their requests for 4 s. A worse release has more of all of these errors.
 pub(super) const NOISE: Noise = Noise {
     burst_mean: 2.5,
     episode_every: Duration::from_mins(5),
@@ -53,8 +54,12 @@ pub(super) const LOAD: Shape = Shape {
 
 /// The release of a group.
 pub(super) fn release(version: &str, group: Group, seed: u64) -> Release {
+    let factor = group.factor();
+    // Worse in everything: were an episode as bad for both, the release would not be so bad in it.
+    let episode_error_rate = NOISE.episode_error_rate * factor;
+    let noise = Noise { episode_error_rate, ..NOISE };
     // All pods of a service share a seed, and so those of a cluster its episodes.
-    Release::new(version).error_rate(SHARE * group.factor()).latency_ms(4).noise(NOISE, seed)
+    Release::new(version).error_rate(SHARE * factor).latency_ms(4).noise(noise, seed)
 }
 
 /// Two clusters first, where evidence adds up, then the third. Chances and margins are the

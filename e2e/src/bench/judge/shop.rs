@@ -76,22 +76,16 @@ impl Shop {
     /// Releases, waits for the verdict and asks what others would have made of it.
     pub(super) async fn release(&mut self, group: Group, number: u32) -> anyhow::Result<Trial> {
         let version = self.next_version();
-        // One pod of either revision is the slow one, in turns.
-        let slow_canary = number.is_multiple_of(2);
+        // Of the pods that were a canary before, other ones may be slow.
         self.service.control(MEMBER, &self.stable.0, setting::NO_SLOW_POD).await?;
-        if !slow_canary {
-            self.service.control_one(MEMBER, &self.stable.0, setting::SLOW_POD).await?;
-        }
+        self.service.control_one(MEMBER, &self.stable.0, setting::SLOW_POD).await?;
         let begun = Instant::now();
         let release = setting::release(&version, group, self.seed);
         let rollout = self.service.release(&release).await?;
         let revision = revision_of(&rollout.spec);
         let slow = async {
-            if slow_canary {
-                let slow = || self.service.control_one(MEMBER, &version, setting::SLOW_POD);
-                wait::until("a pod of the canary", SOON, slow).await?;
-            }
-            anyhow::Ok(())
+            let slow = || self.service.control_one(MEMBER, &version, setting::SLOW_POD);
+            wait::until("a pod of the canary", SOON, slow).await
         };
         let (end, ()) = tokio::try_join!(self.end(), slow)?;
         tokio::time::sleep(SCRAPED).await;
