@@ -31,7 +31,8 @@ const SCRAPED: Duration = Duration::from_secs(2);
 /// A running service.
 pub(super) struct Shop {
     service: DemoService,
-    load: ServiceLoad,
+    /// From the first version on: before it, every request would be lost.
+    load: Option<ServiceLoad>,
     seed: u64,
     releases: u32,
     /// Version and revision of what is stable.
@@ -46,21 +47,23 @@ struct End {
 }
 
 impl Shop {
-    /// Opens shop number `seed`, under load; nothing serves there before [`Self::reset`]. One at a
-    /// time: the members are registered anew for each namespace.
+    /// Opens shop number `seed`; nothing serves there before [`Self::reset`]. One at a time: the
+    /// members are registered anew for each namespace.
     pub(super) async fn open(ground: &Ground, seed: u32) -> anyhow::Result<Self> {
         let namespace = format!("bench-judge-{seed}");
         let settings = setting::settings();
         let service = DemoService::create(&ground.fleet, &namespace, "shop", settings).await?;
         apply::apply(&ground.fleet.hub.client(), &setting::template(&namespace)).await?;
-        let load = service.shaped_load(&setting::RATES, setting::LOAD)?;
         let (seed, stable) = (u64::from(seed), (String::new(), String::new()));
-        Ok(Self { service, load, seed, releases: 0, stable })
+        Ok(Self { service, load: None, seed, releases: 0, stable })
     }
 
     /// Sends nothing more; what was sent.
     pub(super) async fn close(self) -> ServiceReport {
-        self.load.stop().await
+        match self.load {
+            Some(load) => load.stop().await,
+            None => ServiceReport::default(),
+        }
     }
 
     /// A new version that is as stable ought to be serves, whatever was there before.
@@ -69,6 +72,9 @@ impl Shop {
         let release = setting::release(&version, Group::Equal, self.seed);
         let rollout = self.service.establish(&release, RELEASE).await?;
         self.became_stable(version, &rollout);
+        if self.load.is_none() {
+            self.load = Some(self.service.shaped_load(&setting::RATES, setting::LOAD)?);
+        }
         tokio::time::sleep(WARM).await;
         Ok(())
     }
