@@ -13,11 +13,14 @@
 //! | `POST /control?error_rate=0.2&latency_ms=50` | sets the faults that are named |
 
 mod config;
+mod dice;
 mod metrics;
+mod noise;
 mod respond;
 mod server;
 
 pub use config::{Config, Faults};
+pub use noise::Noise;
 pub use server::run;
 
 /// The environment variable that makes the application end when its standard input does.

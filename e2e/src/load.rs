@@ -9,6 +9,7 @@
 mod latency;
 mod report;
 mod send;
+mod shape;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 use report::Recorder;
 pub use report::{Latency, LoadReport, Seen};
 use send::Schedule;
+pub use shape::{Bursts, Diurnal, Shape};
 
 /// What a load shall be; see [`Load::builder`].
 #[derive(Clone, Debug)]
@@ -31,6 +33,7 @@ pub struct LoadBuilder {
     host: String,
     path: String,
     rps: u32,
+    shape: Shape,
     keep_alive: bool,
     max_in_flight: usize,
     max_duration: Duration,
@@ -41,6 +44,13 @@ impl LoadBuilder {
     #[must_use]
     pub fn rps(mut self, rps: u32) -> Self {
         self.rps = rps;
+        self
+    }
+
+    /// How the rate changes with time; constant unless told.
+    #[must_use]
+    pub fn shape(mut self, shape: Shape) -> Self {
+        self.shape = shape;
         self
     }
 
@@ -74,13 +84,14 @@ impl LoadBuilder {
     }
 
     /// Starts the load. Fails if the host or the path cannot stand in a request, or the rate is
-    /// not between 1 and 100 000.
+    /// not between 1 and 100 000, or the shape is impossible.
     pub fn start(self) -> anyhow::Result<Load> {
         ensure!(
             (1..=100_000).contains(&self.rps),
             "a load of {} requests/s is not possible",
             self.rps
         );
+        self.shape.check()?;
         let host = HeaderValue::from_str(&self.host)
             .with_context(|| format!("`{}` is not a host name", self.host))?;
         let uri = Uri::builder()
@@ -95,6 +106,7 @@ impl LoadBuilder {
             uri,
             host,
             rps: self.rps,
+            shape: self.shape,
             keep_alive: self.keep_alive,
             max_in_flight: self.max_in_flight,
             max_duration: self.max_duration,
@@ -121,6 +133,7 @@ impl Load {
             host: host.to_owned(),
             path: "/".to_owned(),
             rps: 200,
+            shape: Shape::default(),
             keep_alive: true,
             max_in_flight: 1000,
             max_duration: Duration::from_mins(30),

@@ -38,6 +38,7 @@ pub use settings::{Release, Settings};
 
 use crate::apply;
 use crate::fleet::Fleet;
+use crate::load::Shape;
 
 /// Field manager of a user's commands and of direct changes to a route.
 pub const USER: &str = "kubectl-annotate";
@@ -271,14 +272,23 @@ impl DemoService {
 
     /// Starts a load of so many requests per second on every member's gateway.
     pub fn load(&self, rps_per_member: u32) -> anyhow::Result<ServiceLoad> {
-        ServiceLoad::start(&self.places, &self.host(), rps_per_member)
+        let places = self.places.iter().map(|place| (place.clone(), rps_per_member));
+        let places: Vec<_> = places.collect();
+        ServiceLoad::start(&places, &self.host(), Shape::default())
     }
 
     /// Starts a load on these members only.
     pub fn load_in(&self, members: &[&str], rps_per_member: u32) -> anyhow::Result<ServiceLoad> {
-        let places = members.iter().map(|member| Ok(self.place(member)?.clone()));
-        let places: Vec<Place> = places.collect::<anyhow::Result<_>>()?;
-        ServiceLoad::start(&places, &self.host(), rps_per_member)
+        let rates: Vec<_> = members.iter().map(|member| (*member, rps_per_member)).collect();
+        self.shaped_load(&rates, Shape::default())
+    }
+
+    /// Starts a load on these members only, each with its own mean rate in requests per second,
+    /// that changes with time as `shape` says.
+    pub fn shaped_load(&self, rates: &[(&str, u32)], shape: Shape) -> anyhow::Result<ServiceLoad> {
+        let places = rates.iter().map(|(member, rps)| Ok((self.place(member)?.clone(), *rps)));
+        let places: Vec<_> = places.collect::<anyhow::Result<_>>()?;
+        ServiceLoad::start(&places, &self.host(), shape)
     }
 
     /// Changes the faults of a version's pods in a member that run now; `faults` is a query such
@@ -290,6 +300,17 @@ impl DemoService {
         faults: &str,
     ) -> anyhow::Result<usize> {
         faults::control(&self.place(member)?.client, &self.namespace, version, faults).await
+    }
+
+    /// The same for one of these pods, the first by its name. Fails while there is none.
+    pub async fn control_one(
+        &self,
+        member: &str,
+        version: &str,
+        faults: &str,
+    ) -> anyhow::Result<()> {
+        let client = &self.place(member)?.client;
+        faults::control_one(client, &self.namespace, version, faults).await
     }
 
     /// Gives every pod of `version` in a member these faults as soon as it has an address, until

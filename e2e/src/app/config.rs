@@ -6,8 +6,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use hyper::header::HeaderValue;
 
+use super::noise::Noise;
+
 /// No delay may be longer than this: a typing error must not make a pod that never answers.
 const LONGEST_DELAY_MS: u64 = 600_000;
+/// [`LONGEST_DELAY_MS`].
+pub(super) const LONGEST_DELAY: Duration = Duration::from_millis(LONGEST_DELAY_MS);
 
 /// The settings of one application process.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +22,11 @@ pub struct Config {
     pub version: HeaderValue,
     /// `POD_NAME`, default `local`.
     pub pod_name: String,
-    /// The faults at the start: `ERROR_RATE`, `LATENCY_MS`, `LATENCY_JITTER_MS`.
+    /// The faults at the start: `ERROR_RATE`, `LATENCY_MS`, `LATENCY_JITTER_MS`, and those of
+    /// [`Noise`].
     pub faults: Faults,
+    /// `NOISE_SEED`, default 0: with the pod's name it decides every draw.
+    pub noise_seed: u64,
     /// `START_DELAY_MS`: so long it listens, but is not healthy.
     pub start_delay: Duration,
     /// `STOP_DELAY_MS`: so long it goes on serving after SIGTERM.
@@ -39,6 +46,8 @@ pub struct Faults {
     pub latency: Duration,
     /// The extra latency varies evenly by so much to both sides (never below zero).
     pub jitter: Duration,
+    /// How they vary.
+    pub noise: Noise,
 }
 
 impl Config {
@@ -70,6 +79,12 @@ impl Config {
                 .ok()
                 .filter(|value| value.to_str().is_ok())
                 .with_context(|| format!("VERSION must be plain ASCII text, not `{version}`"))?;
+        let mut noise = Noise::default();
+        for name in Noise::NAMES.map(str::to_ascii_uppercase) {
+            if let Some(value) = text(&name) {
+                noise.set(&name, &value)?;
+            }
+        }
         Ok(Self {
             address: SocketAddr::new(ip, port),
             version,
@@ -81,6 +96,14 @@ impl Config {
                 },
                 latency: delay("LATENCY_MS")?,
                 jitter: delay("LATENCY_JITTER_MS")?,
+                noise,
+            },
+            noise_seed: match text("NOISE_SEED") {
+                Some(value) => value
+                    .parse()
+                    .ok()
+                    .with_context(|| format!("NOISE_SEED must be a whole number, not `{value}`"))?,
+                None => 0,
             },
             start_delay: delay("START_DELAY_MS")?,
             stop_delay: delay("STOP_DELAY_MS")?,
@@ -104,8 +127,11 @@ impl Faults {
                 "error_rate" => self.error_rate = rate(name, value)?,
                 "latency_ms" => self.latency = milliseconds(name, value)?,
                 "latency_jitter_ms" => self.jitter = milliseconds(name, value)?,
+                _ if self.noise.set(name, value)? => {}
                 _ => bail!(
-                    "`{name}` is not a fault; known are error_rate, latency_ms, latency_jitter_ms"
+                    "`{name}` is not a fault; known are error_rate, latency_ms, \
+                     latency_jitter_ms, {}",
+                    Noise::NAMES.join(", ")
                 ),
             }
         }
@@ -113,7 +139,7 @@ impl Faults {
     }
 }
 
-fn milliseconds(name: &str, value: &str) -> anyhow::Result<Duration> {
+pub(super) fn milliseconds(name: &str, value: &str) -> anyhow::Result<Duration> {
     let parsed = value.parse().ok().filter(|delay| *delay <= LONGEST_DELAY_MS);
     let delay = parsed.with_context(|| {
         format!("{name} must be whole milliseconds up to {LONGEST_DELAY_MS}, not `{value}`")
@@ -121,7 +147,7 @@ fn milliseconds(name: &str, value: &str) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(delay))
 }
 
-fn rate(name: &str, value: &str) -> anyhow::Result<f64> {
+pub(super) fn rate(name: &str, value: &str) -> anyhow::Result<f64> {
     let parsed: Option<f64> = value.parse().ok();
     let rate = parsed.with_context(|| format!("{name} must be a number, not `{value}`"))?;
     ensure!((0.0..=1.0).contains(&rate), "{name} must be from 0 to 1, not {value}");
@@ -163,6 +189,8 @@ mod tests {
             ("STOP_DELAY_MS", "700"),
             ("ERROR_AFTER_REQUESTS", "1000"),
             ("EXIT_WITH_STDIN", "1"),
+            ("NOISE_SEED", "9"),
+            ("POD_SD", "0.3"),
         ])
         .unwrap();
         let expected = Config {
@@ -173,7 +201,9 @@ mod tests {
                 error_rate: 0.25,
                 latency: Duration::from_millis(40),
                 jitter: Duration::from_millis(10),
+                noise: Noise { pod_sd: 0.3, ..Noise::default() },
             },
+            noise_seed: 9,
             start_delay: Duration::from_millis(500),
             stop_delay: Duration::from_millis(700),
             error_after_requests: Some(1000),
@@ -193,6 +223,8 @@ mod tests {
             ("ERROR_RATE", "1.5", "ERROR_RATE must be from 0 to 1, not 1.5"),
             ("ERROR_RATE", "NaN", "ERROR_RATE must be from 0 to 1, not NaN"),
             ("LATENCY_MS", "-1", "LATENCY_MS must be whole milliseconds up to 600000, not `-1`"),
+            ("NOISE_SEED", "-1", "NOISE_SEED must be a whole number, not `-1`"),
+            ("WARM_UP_FACTOR", "0", "WARM_UP_FACTOR must be from 1 to 100, not 0"),
             ("ERROR_AFTER_REQUESTS", "x", "ERROR_AFTER_REQUESTS must be a whole number, not `x`"),
         ] {
             let pairs = [(name, value), ("VERSION", "v1")];

@@ -1,7 +1,8 @@
 //! How the demo application answers one request.
 
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -10,7 +11,9 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::config::{Config, Faults};
+use super::dice::{Dice, Moment};
 use super::metrics::Metrics;
+use super::noise::Noise;
 
 /// Prometheus 3 refuses a page that does not say its format.
 const METRICS_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
@@ -28,13 +31,23 @@ struct State {
     faults: Faults,
     metrics: Metrics,
     requests: u64,
+    dice: Dice,
+    first_request: Option<Instant>,
     stopping: bool,
 }
 
 impl Application {
     pub(super) fn new(config: Config) -> Self {
         let metrics = Metrics::default();
-        let state = State { faults: config.faults, metrics, requests: 0, stopping: false };
+        let dice = Dice::new(config.noise_seed, &config.pod_name, &cluster(config.address.ip()));
+        let state = State {
+            faults: config.faults,
+            metrics,
+            requests: 0,
+            dice,
+            first_request: None,
+            stopping: false,
+        };
         let healthy_from = Instant::now() + config.start_delay;
         Self { config, healthy_from, state: Mutex::new(state) }
     }
@@ -73,9 +86,13 @@ impl Application {
             let mut state = self.state();
             state.requests += 1;
             let spent = self.config.error_after_requests.is_some_and(|most| state.requests > most);
+            let first = *state.first_request.get_or_insert(begun);
+            let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let at = Moment { warm_for: begun.saturating_duration_since(first), wall };
+            let faults = state.faults;
+            let fate = state.dice.roll(&faults, at);
             // Traffic that arrives before the application is ready must be seen to fail.
-            let failed = spent || self.starting() || fastrand::f64() < state.faults.error_rate;
-            (latency(&state.faults), failed)
+            (fate.latency, spent || self.starting() || fate.failed)
         };
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
@@ -97,9 +114,10 @@ impl Application {
     }
 
     fn faults(&self) -> Response<Full<Bytes>> {
-        let Faults { error_rate, latency, jitter } = self.state().faults;
+        let Faults { error_rate, latency, jitter, noise } = self.state().faults;
+        let noise = if noise == Noise::default() { String::new() } else { format!("&{noise}") };
         let text = format!(
-            "error_rate={error_rate}&latency_ms={}&latency_jitter_ms={}\n",
+            "error_rate={error_rate}&latency_ms={}&latency_jitter_ms={}{noise}\n",
             latency.as_millis(),
             jitter.as_millis()
         );
@@ -127,10 +145,10 @@ impl Application {
     }
 }
 
-/// The extra latency of one request, at random.
-fn latency(faults: &Faults) -> Duration {
-    let varied = faults.latency + faults.jitter.mul_f64(2.0 * fastrand::f64());
-    varied.saturating_sub(faults.jitter)
+/// What the pods of a cluster share: all of their address but its last part.
+fn cluster(pod: IpAddr) -> String {
+    let text = pod.to_string();
+    text.rsplit_once(['.', ':']).map_or(String::new(), |(network, _)| network.to_owned())
 }
 
 fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
@@ -207,16 +225,19 @@ mod tests {
         assert_eq!(ask(&quick, Method::GET, "/healthz").await.0, 503);
     }
 
+    #[tokio::test]
+    async fn noise_is_shown_and_set_like_other_faults() {
+        let application = application(&[("VERSION", "v1"), ("ERROR_BURST_MEAN", "2.5")]);
+        let (_, shown) = ask(&application, Method::GET, "/control").await;
+        assert!(shown.contains("&error_burst_mean=2.5&"), "{shown}");
+        let (status, shown) = ask(&application, Method::POST, "/control?pod_factor=3").await;
+        assert!(status == 200 && shown.contains("&pod_factor=3&"), "{shown}");
+    }
+
     #[test]
-    fn latency_varies_around_its_mean() {
-        let faults = Faults {
-            latency: Duration::from_millis(10),
-            jitter: Duration::from_millis(4),
-            ..Faults::default()
-        };
-        for _ in 0..1000 {
-            let latency = latency(&faults);
-            assert!(latency >= Duration::from_millis(6) && latency <= Duration::from_millis(14));
-        }
+    fn the_pods_of_a_cluster_share_a_network() {
+        let of = |ip: &str| cluster(ip.parse().unwrap());
+        assert_eq!(of("10.200.1.12"), of("10.200.1.200"));
+        assert_ne!(of("10.200.1.12"), of("10.200.2.12"));
     }
 }

@@ -8,6 +8,7 @@ mod first_weight;
 mod ground;
 mod idle;
 mod incumbents;
+mod judge;
 mod reaction;
 mod restart;
 mod row;
@@ -38,6 +39,9 @@ pub enum Figure {
     E,
     /// A release through many members (12 unless told); runs alone.
     F,
+    /// Releases that are good, twice and five times as bad, under the noise of a real service;
+    /// runs alone.
+    Judge,
 }
 
 /// How the bench is run.
@@ -46,21 +50,25 @@ pub struct Bench {
     /// The hub controller to measure; build it with --release.
     #[arg(long, value_name = "PROGRAM")]
     pub hub: PathBuf,
-    /// Figures to measure, for example `a,c`; all but f unless told.
+    /// Figures to measure, for example `a,c`; all but f and judge unless told.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<Figure>,
-    /// Runs of each figure.
+    /// Runs of each figure; for figure judge, releases of each group.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub runs: u32,
     /// How many member clusters: 3, or 12 for figure f.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=50))]
     pub members: Option<u8>,
+    /// Services that are released at the same time in figure judge: what the machine bears.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub services: u32,
     /// Keep the folder with logs and state.
     #[arg(long)]
     pub keep: bool,
 }
 
-/// Starts a fleet, measures, and prints the figures. Call it inside the namespace.
+/// Starts a fleet, measures, and prints the figures; fails if figure judge misses a bar. Call it
+/// inside the namespace.
 pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     let mut figures = bench.only.clone();
     figures.sort_unstable();
@@ -69,7 +77,11 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
         figures = vec![Figure::A, Figure::B, Figure::C, Figure::D, Figure::E];
     }
     let wide = figures.contains(&Figure::F);
-    anyhow::ensure!(!wide || figures.len() == 1, "figure f has a fleet of its own: --only f");
+    let alone = wide || figures.contains(&Figure::Judge);
+    anyhow::ensure!(
+        !alone || figures.len() == 1,
+        "figures f and judge have fleets of their own: --only f, --only judge"
+    );
     let members = bench.members.unwrap_or(if wide { 12 } else { 3 });
 
     let free_before = memory_available()?;
@@ -78,6 +90,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     let started_in = begun.elapsed();
     eprintln!("a fleet of {members} members after {:.1} s", started_in.as_secs_f64());
     let mut findings = Findings::default();
+    let mut misses = Vec::new();
     for figure in figures {
         let load = load_average();
         let measured = match figure {
@@ -87,6 +100,12 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
             Figure::D => restart::measure(&ground, bench.runs).await,
             Figure::E => idle::measure(&ground, bench.runs).await,
             Figure::F => wide::measure(&ground, started_in, free_before).await,
+            Figure::Judge => judge::measure(&ground, bench.runs, bench.services).await.map(
+                |(measured, missed)| {
+                    misses = missed;
+                    measured
+                },
+            ),
         };
         let mut measured = match measured {
             Ok(measured) => measured,
@@ -104,7 +123,9 @@ pub async fn run(bench: &Bench) -> anyhow::Result<()> {
     if bench.keep {
         println!("- logs and state: {}", ground.fleet.dir().display());
     }
-    ground.stop().await
+    ground.stop().await?;
+    anyhow::ensure!(misses.is_empty(), "bars were missed: {}", misses.join("; "));
+    Ok(())
 }
 
 /// Memory of the machine that is not in use, in bytes.

@@ -81,6 +81,16 @@ impl Findings {
 
     /// The table, then every single value, then the notes.
     pub(super) fn print(&self) {
+        if !self.rows.is_empty() {
+            self.print_rows();
+        }
+        println!();
+        for note in &self.notes {
+            println!("- {note}");
+        }
+    }
+
+    fn print_rows(&self) {
         let head = [
             "",
             "min",
@@ -121,10 +131,6 @@ impl Findings {
         println!("\nevery value, in the order of the runs:");
         for row in self.rows.iter().filter(|row| row.spread.len() <= SHOWN_MAX) {
             println!("  {}: {}", row.name, row.spread);
-        }
-        println!();
-        for note in &self.notes {
-            println!("- {note}");
         }
     }
 }

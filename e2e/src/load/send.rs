@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::report::{LoadReport, Recorder};
+use super::shape::Shape;
 
 type HttpClient = Client<HttpConnector, Empty<Bytes>>;
 
@@ -26,6 +27,7 @@ pub(super) struct Schedule {
     pub(super) uri: Uri,
     pub(super) host: HeaderValue,
     pub(super) rps: u32,
+    pub(super) shape: Shape,
     pub(super) keep_alive: bool,
     pub(super) max_in_flight: usize,
     pub(super) max_duration: Duration,
@@ -43,7 +45,7 @@ impl Schedule {
         let mut number = 0_u64;
         // Ends by the stop signal or at the end of the longest duration.
         loop {
-            let due = start + self.offset(number);
+            let due = start + self.shape.due(self.rps, number);
             if due >= end {
                 break;
             }
@@ -68,13 +70,6 @@ impl Schedule {
         }
         // Each has its own timeout.
         while in_flight.join_next().await.is_some() {}
-    }
-
-    /// When request `number` is due, from the start. Whole nanoseconds of the exact time, so that
-    /// the schedule does not drift.
-    fn offset(&self, number: u64) -> Duration {
-        let nanos = u128::from(number) * 1_000_000_000 / u128::from(self.rps);
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     fn client(&self) -> HttpClient {

@@ -65,13 +65,36 @@ pub(super) async fn control(
     version: &str,
     faults: &str,
 ) -> anyhow::Result<usize> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let params = ListParams::default().labels(&format!("version={version}"));
-    let addresses: Vec<_> = pods.list(&params).await?.iter().filter_map(address).collect();
+    let addresses = addresses(client, namespace, version).await?;
     for address in &addresses {
         wait_and_post(*address, faults).await?;
     }
     Ok(addresses.len())
+}
+
+/// Changes the faults of one pod of a version, the first by its name.
+pub(super) async fn control_one(
+    client: &kube::Client,
+    namespace: &str,
+    version: &str,
+    faults: &str,
+) -> anyhow::Result<()> {
+    let addresses = addresses(client, namespace, version).await?;
+    let first = addresses.first().with_context(|| format!("there is no pod of {version}"))?;
+    wait_and_post(*first, faults).await
+}
+
+/// Where the pods of a version that run now listen, in the order of their names.
+async fn addresses(
+    client: &kube::Client,
+    namespace: &str,
+    version: &str,
+) -> anyhow::Result<Vec<SocketAddr>> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let params = ListParams::default().labels(&format!("version={version}"));
+    let mut pods = pods.list(&params).await?.items;
+    pods.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
+    Ok(pods.iter().filter_map(address).collect())
 }
 
 fn address(pod: &Pod) -> Option<SocketAddr> {

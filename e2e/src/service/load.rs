@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures::future::join_all;
 
 use super::Place;
 use crate::addresses;
-use crate::load::{Load, LoadReport};
+use crate::load::{Load, LoadReport, Shape};
+
+/// A load ends by itself: nothing that is measured takes longer.
+const LONGEST: Duration = Duration::from_hours(3);
 
 /// A running load on every member. Dropping it ends it.
 pub struct ServiceLoad {
@@ -23,12 +27,12 @@ pub struct ServiceReport {
 }
 
 impl ServiceLoad {
-    pub(super) fn start(places: &[Place], host: &str, rps: u32) -> anyhow::Result<Self> {
-        let start = |place: &Place| {
+    pub(super) fn start(places: &[(Place, u32)], host: &str, shape: Shape) -> anyhow::Result<Self> {
+        let start = |(place, rps): &(Place, u32)| {
             let gateway =
                 SocketAddr::from((addresses::envoy(place.index), addresses::GATEWAY_PORT));
-            let load = Load::builder(gateway, host).rps(rps).start()?;
-            anyhow::Ok((place.name.clone(), load))
+            let builder = Load::builder(gateway, host).rps(*rps).shape(shape);
+            anyhow::Ok((place.name.clone(), builder.max_duration(LONGEST).start()?))
         };
         Ok(Self { loads: places.iter().map(start).collect::<anyhow::Result<_>>()? })
     }
@@ -52,6 +56,12 @@ impl ServiceReport {
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.members.values().map(LoadReport::failed).sum()
+    }
+
+    /// Requests that the schedule asked for and that were not sent: too many were in flight.
+    #[must_use]
+    pub fn overrun(&self) -> u64 {
+        self.members.values().map(|report| report.overrun).sum()
     }
 
     /// Requests that were sent.

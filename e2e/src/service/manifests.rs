@@ -113,6 +113,13 @@ fn pods(release: &Release) -> Value {
         ("START_DELAY_MS", release.start_delay_ms.to_string()),
         ("STOP_DELAY_MS", release.stop_delay_ms.to_string()),
     ];
+    let mut variables: Vec<(String, String)> =
+        variables.map(|(name, value)| (name.to_owned(), value)).into();
+    let noise = release.noise.variables();
+    if !noise.is_empty() {
+        variables.push(("NOISE_SEED".to_owned(), release.noise_seed.to_string()));
+        variables.extend(noise);
+    }
     let env: Vec<Value> =
         variables.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     json!({

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::app::Noise;
+
 /// What the pods of one release run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Release {
@@ -13,6 +15,11 @@ pub struct Release {
     pub error_rate: f64,
     /// Extra latency of every request.
     pub latency_ms: u64,
+    /// How errors and latency vary: bursts, episodes, pods that differ.
+    pub noise: Noise,
+    /// Decides, with the names of the pods, every draw of the noise. Releases that are to share
+    /// their clusters' episodes need the same.
+    pub noise_seed: u64,
     /// How long a pod listens before it is healthy.
     pub start_delay_ms: u64,
     /// How long a pod goes on serving after SIGTERM.
@@ -28,6 +35,8 @@ impl Release {
             image: crate::fleet::DEMO_IMAGE.to_owned(),
             error_rate: 0.0,
             latency_ms: 0,
+            noise: Noise::default(),
+            noise_seed: 0,
             start_delay_ms: 300,
             stop_delay_ms: 500,
         }
@@ -44,6 +53,14 @@ impl Release {
     #[must_use]
     pub fn latency_ms(mut self, latency_ms: u64) -> Self {
         self.latency_ms = latency_ms;
+        self
+    }
+
+    /// With the noise of a real service.
+    #[must_use]
+    pub fn noise(mut self, noise: Noise, seed: u64) -> Self {
+        self.noise = noise;
+        self.noise_seed = seed;
         self
     }
 

@@ -6,6 +6,6 @@ mod question;
 mod requests;
 mod routes;
 
-pub(crate) use question::Question;
+pub(crate) use question::{Question, encoded};
 pub(crate) use requests::{canary_weight, first_write, of_hub, seconds};
 pub(crate) use routes::RouteWatch;
