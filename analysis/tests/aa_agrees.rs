@@ -5,6 +5,8 @@
 //! bad minutes, and pods differ for as long as they live. The rollouts have pods of their own, which
 //! `aa` has never seen.
 
+#![expect(clippy::cast_precision_loss, reason = "small numbers of a test")]
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
