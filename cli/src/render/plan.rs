@@ -107,7 +107,7 @@ fn explained(text: &mut String, view: &PlanView, traffic: &ExpectedView) {
             "2x to 10x: time to take back a release that fails so many times as often. PROVEN: \
              time until one that is as good as stable is shown not to be bad. DIFFERENCE: the \
              smallest difference of error shares that can be ruled out within {} (the decision \
-             deadline). Averages, good to a factor of two; -: not within 30 days, or tolerated. \
+             deadline). Averages, good to a factor of 2.5; -: not within 30 days, or tolerated. \
              Clusters that move together see it sooner.",
             seconds(view.decision_deadline_seconds)
         ),

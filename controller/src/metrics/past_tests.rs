@@ -78,8 +78,8 @@ async fn the_past_has_every_window_once_and_all_pods_are_stable() {
     assert_eq!(past.pods.iter().collect::<Vec<_>>(), ["web-a", "web-b", "web-c"]);
     let ends: Vec<i64> = past.windows.iter().map(|one| one.window.ends_at.timestamp()).collect();
     assert!(ends.windows(2).all(|pair| pair[1] - pair[0] == SCRAPE), "{ends:?}");
-    // 70 minutes, less 90 s of warm-up and what is not yet certain.
-    assert!((268..=275).contains(&ends.len()), "{}", ends.len());
+    // 70 minutes, less what is not yet certain. The pods served long before, and so were warm.
+    assert!((275..=279).contains(&ends.len()), "{}", ends.len());
     for one in &past.windows {
         let Counts::Cells(cells) = &one.window.counts else { panic!("no cells") };
         assert_eq!(cells.len(), 3);
@@ -87,7 +87,7 @@ async fn the_past_has_every_window_once_and_all_pods_are_stable() {
         assert_eq!((&*one.metric, &*one.cluster, one.stream), ("golden/errors", "eu", 0));
     }
     let bad: u64 = past.windows.iter().map(|one| one.window.arms().1.bad).sum();
-    assert!((15..=21).contains(&bad), "{bad}");
+    assert!((18..=24).contains(&bad), "{bad}");
     // Three pieces, and two selectors of each.
     let queries = mock.asked();
     assert_eq!(queries.len(), 1 + 2 * 3, "{queries:?}");
