@@ -1,8 +1,12 @@
 //! The command line.
 
+mod trust;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use trust::{Aa, Analysis, Past, Plan, Replay};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 ok or completed, 1 error, 2 usage, 3 aborted, 4 paused or awaiting approval, 5 timeout.
@@ -82,6 +86,8 @@ pub enum Command {
     Dashboard(Dashboard),
     /// Show the evidence of a rollout: against it, in its favour, by metric and cluster.
     Analysis(Analysis),
+    /// Show what a rollout will do: waves, steps, times, and what its gates can see.
+    Plan(Plan),
     /// Judge recorded windows again.
     Replay(Replay),
     /// Judge stable against itself: false aborts to expect, and time to detect.
@@ -114,65 +120,6 @@ pub enum GetOutput {
     /// For people.
     Tree,
     /// A `RolloutView`; with --watch one line per change.
-    Json,
-}
-
-/// Arguments of `analysis`.
-#[derive(Debug, Args)]
-pub struct Analysis {
-    /// Name of the rollout.
-    pub name: String,
-    /// Keep watching; Ctrl-C ends.
-    #[arg(long, short)]
-    pub watch: bool,
-    /// Form of the output [default: text].
-    #[arg(long, short, value_enum)]
-    pub output: Option<JsonOutput>,
-}
-
-/// Arguments of `replay`.
-#[derive(Debug, Args)]
-pub struct Replay {
-    /// Recorded windows: JSON lines, the judge's settings first.
-    pub file: PathBuf,
-    /// Form of the output [default: text].
-    #[arg(long, short, value_enum)]
-    pub output: Option<JsonOutput>,
-}
-
-/// Arguments of `aa`.
-#[derive(Debug, Args)]
-pub struct Aa {
-    /// Recorded windows of stable pods: JSON lines, the judge's settings first.
-    #[arg(long, value_name = "FILE")]
-    pub recording: PathBuf,
-    /// Steps of the rollout, each a share of the pods in per cent and a time, for example
-    /// 5:5m,33:5m.
-    #[arg(
-        long,
-        value_name = "STEPS",
-        value_delimiter = ',',
-        value_parser = stage,
-        default_value = "5:5m,10:5m,33:5m,66:5m"
-    )]
-    pub steps: Vec<(u8, Duration)>,
-    /// How many rollouts to try.
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        default_value_t = 200,
-        value_parser = clap::value_parser!(u32).range(1..=10_000)
-    )]
-    pub trials: u32,
-    /// The same number draws the same trials.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    pub seed: u64,
-}
-
-/// The form for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum JsonOutput {
-    /// One object; with --watch one line per change.
     Json,
 }
 
@@ -286,16 +233,6 @@ fn span(text: &str) -> Result<Duration, String> {
     lockflight_crds::Duration::from(text).to_std().map_err(|error| error.to_string())
 }
 
-/// A step of `aa`: 33:5m.
-fn stage(text: &str) -> Result<(u8, Duration), String> {
-    let (share, length) =
-        text.split_once(':').ok_or("write per cent and time, for example 33:5m")?;
-    match share.parse() {
-        Ok(share @ 1..=99) => Ok((share, span(length)?)),
-        _ => Err(format!("{share:?} is no share of 1 to 99 per cent")),
-    }
-}
-
 /// The hub takes an empty reason for no command at all.
 fn reason(text: &str) -> Result<String, String> {
     /// The hub keeps so many bytes, and we look for the whole in what it echoes.
@@ -327,6 +264,14 @@ mod tests {
             "aa --recording x --steps 100:5m",
             "aa --recording x --steps 5",
             "aa --recording x --trials 0",
+            "aa",
+            "plan",
+            "plan x -f y",
+            "plan x --rps 5",
+            "plan x --rps 5 --errors 0.1",
+            "aa --recording x --prometheus http://p",
+            "aa --prometheus p:9090",
+            "aa --prometheus http://p --false-aborts 1",
         ] {
             let words = ["kubectl-lockflight"].into_iter().chain(line.split(' '));
             assert!(Arguments::try_parse_from(words).is_err(), "{line}");

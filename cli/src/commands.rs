@@ -6,12 +6,15 @@ mod annotate;
 mod dashboard;
 mod get;
 mod list;
+mod plan;
 mod promote;
 mod replay;
 mod screen;
 mod status;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trust_tests;
 
 use std::{
     env,
@@ -36,7 +39,12 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     // These ask no cluster, and so must not need one.
     match &arguments.command {
         Command::Replay(replay) => return replay::run(replay),
-        Command::Aa(aa) => return aa::run(aa),
+        Command::Aa(aa) => return aa::run(aa, &arguments.global).await,
+        // Files may say all there is to know.
+        Command::Plan(plan) => {
+            let style = style(&arguments.global);
+            return Box::pin(plan::run(plan, &arguments.global, style)).await;
+        }
         _ => {}
     }
     let session = Session::open(&arguments.global, style(&arguments.global)).await?;
@@ -55,7 +63,8 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         }
         Command::Analysis(analysis) => analysis::run(&session, analysis).await,
         Command::Replay(replay) => replay::run(replay),
-        Command::Aa(aa) => aa::run(aa),
+        Command::Aa(aa) => aa::run(aa, &arguments.global).await,
+        Command::Plan(plan) => Box::pin(plan::run(plan, &arguments.global, session.style)).await,
     }
 }
 

@@ -7,6 +7,8 @@ mod arguments;
 mod commands;
 mod exit;
 mod failure;
+mod objects;
+mod past;
 mod render;
 mod session;
 #[cfg(test)]
@@ -17,8 +19,10 @@ pub use arguments::{Arguments, Color, Command, Global};
 pub use commands::run;
 pub use exit::Exit;
 pub use failure::Failure;
-pub use render::{Style, Times, render, render_evidence};
+pub use render::{Style, Times, render, render_aa, render_evidence, render_plan};
 pub use view::{
-    AbortView, ArmView, AttemptView, ClusterEvidence, ClusterView, Counts, EvidenceView,
-    MetricEvidence, Outcome, RolloutView, SideView, VerdictView, WaitView, WaveView,
+    AaView, AbortView, ArmView, AttemptView, ClusterEvidence, ClusterView, Counts, DetectionView,
+    EvidenceView, Expected, ExpectedView, ForecastView, MetricEvidence, Outcome, PlanView,
+    PlannedStepView, PlannedWaveView, RolloutView, ShareView, SideView, TrafficView, VerdictView,
+    WaitView, WaveView,
 };

@@ -1,7 +1,9 @@
 //! The tree: a pure function of a view, a moment and a style.
 
+mod aa;
 mod clusters;
 mod evidence;
+mod plan;
 mod style;
 #[cfg(test)]
 mod tests;
@@ -13,7 +15,9 @@ use chrono::{DateTime, Utc};
 
 use crate::{AbortView, AttemptView, Outcome, RolloutView, WaitView};
 
+pub use aa::render_aa;
 pub use evidence::render_evidence;
+pub use plan::render_plan;
 use style::{Paint, Pen};
 pub use style::{Style, Times};
 pub(crate) use time::span;

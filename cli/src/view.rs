@@ -1,15 +1,19 @@
 //! What a Rollout looks like to a person: versioned, and only ever added to.
 
+mod aa;
 mod build;
 mod evidence;
 mod outcome;
+mod plan;
 
 use chrono::{DateTime, Utc};
 use lockflight_crds::{Approval, AttemptPhase, MemberPhase, VerdictState, WavePhase};
 use serde::Serialize;
 
+pub use aa::{AaView, DetectionView, ShareView, TrafficView};
 pub use evidence::{ArmView, ClusterEvidence, EvidenceView, MetricEvidence, SideView};
 pub use outcome::Outcome;
+pub use plan::{Expected, ExpectedView, ForecastView, PlanView, PlannedStepView, PlannedWaveView};
 
 /// A rollout as the plugin shows it; the JSON output.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -20,6 +20,8 @@ use tokio::{
 use crate::{
     judgement::{Judgement, Trial},
     metrics::{self, GateRequest, GateState, Sources},
+    recording::Recorder,
+    shelf::Key,
 };
 
 /// The gates of one Rollout. Dropping it ends their tasks.
@@ -103,6 +105,11 @@ impl Gates {
         self.running.clear();
         self.members.clear();
         self.judgement = Some(Arc::new(Judgement::open(trial, judge, known.as_ref())));
+    }
+
+    /// Records from now on what the judge is shown.
+    pub fn record(&self, recorder: &Recorder, rollout: &Key) {
+        self.judgement.iter().for_each(|judgement| judgement.record(recorder, rollout));
     }
 
     /// A member is through with its steps.

@@ -2,7 +2,7 @@
 //! the fleet's evidence is one.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{Mutex, PoisonError},
 };
 
@@ -14,7 +14,11 @@ use lockflight_analysis::judge::{
 };
 use lockflight_crds::{EvidencePolicy, EvidenceStatus, Severity};
 
-use crate::metrics::ResolvedTemplate;
+use crate::{
+    metrics::ResolvedTemplate,
+    recording::{Before, Recorder, Tape},
+    shelf::Key,
+};
 
 /// Length of the evidence in the status, as the schema allows it.
 const STATE_LENGTH_MAX: usize = 400_000;
@@ -60,6 +64,8 @@ pub struct Judgement {
 struct Seen {
     evidence: Evidence,
     calibrations: BTreeMap<(MetricName, ClusterName), Calibration>,
+    /// Where it is recorded, if it is.
+    tape: Option<Tape>,
 }
 
 impl Judgement {
@@ -74,7 +80,7 @@ impl Judgement {
             Some((known, evidence)) => (evidence.next_attempt(), known.attempts.saturating_add(1)),
             None => (Evidence::default(), 1),
         };
-        let seen = Mutex::new(Seen { evidence, calibrations: BTreeMap::new() });
+        let seen = Mutex::new(Seen { evidence, ..Seen::default() });
         Self { trial, judge, attempts, seen }
     }
 
@@ -94,8 +100,12 @@ impl Judgement {
     #[must_use]
     pub fn take(&self, round: Vec<Observation>) -> Standing {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Seen { evidence, calibrations } = &mut *seen;
+        let Seen { evidence, calibrations, tape } = &mut *seen;
         if !round.is_empty() {
+            if let Some(tape) = tape {
+                let (judge, attempts) = (&self.judge, self.attempts);
+                tape.round(Before { judge, attempts, evidence, calibrations }, &round);
+            }
             let report = self.judge.observe(evidence, calibrations, round);
             tracing::debug!(revision = self.trial.revision, ?report, "windows judged");
         }
@@ -112,13 +122,28 @@ impl Judgement {
     /// Sets what stable shows against itself; the first word counts for the whole attempt.
     pub fn calibrate(&self, metric: &MetricName, cluster: &ClusterName, found: Calibration) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.calibrations.entry((metric.clone(), cluster.clone())).or_insert(found);
+        let Seen { calibrations, tape, .. } = &mut *seen;
+        if let Entry::Vacant(place) = calibrations.entry((metric.clone(), cluster.clone())) {
+            place.insert(found);
+            if let Some(tape) = tape {
+                tape.calibrated(metric, cluster, &found);
+            }
+        }
     }
 
     /// A member is through with its steps: its evidence is fixed.
     pub fn finish(&self, cluster: &str) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.evidence.finish(cluster);
+        if let Some(tape) = &mut seen.tape {
+            tape.finished(cluster);
+        }
+    }
+
+    /// Records from now on what it is shown, where that is not being done yet.
+    pub fn record(&self, recorder: &Recorder, rollout: &Key) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.tape.get_or_insert_with(|| Tape::new(recorder, rollout, &self.trial));
     }
 
     /// What a restarted hub needs to go on; none when it is too large for the status, and then a

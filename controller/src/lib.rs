@@ -7,6 +7,7 @@
 pub mod act;
 pub mod conditions;
 pub mod dashboard;
+pub mod draft;
 pub mod events;
 pub mod fleet;
 pub mod follow;
@@ -17,6 +18,7 @@ pub mod judgement;
 pub mod metrics;
 pub mod observe;
 pub mod reconcile;
+pub mod recording;
 pub mod run;
 pub mod serve;
 pub mod shelf;

@@ -21,6 +21,7 @@ use crate::{
     judgement::{Trial, judge_of},
     metrics::{Desks, MemberClient, ResolvedTemplate, Sources, Subject, Surroundings},
     observe::{self, Captured, Observation},
+    recording::Recorder,
     shelf::Key,
     status,
     telemetry::Metrics,
@@ -53,6 +54,8 @@ pub struct Context {
     pub desks: Desks,
     /// What the providers of measurements may use and reach.
     pub surroundings: Surroundings,
+    /// Where attempts are recorded, if they are.
+    pub recorder: Option<Recorder>,
 }
 
 /// One Rollout under control.
@@ -275,6 +278,8 @@ impl Reconciler {
             let clusters = clusters.map(|cluster| cluster.as_str().into()).collect();
             let judge = judge_of(&analysis, clusters, &plan.evidence);
             self.gates.turn_to(trial, judge, status.evidence.as_ref());
+            let recorder = self.context.recorder.as_ref();
+            recorder.inspect(|recorder| self.gates.record(recorder, &self.key));
         }
         for member in &status.members {
             if !matches!(member.phase, MemberPhase::Pending | MemberPhase::Canary) {

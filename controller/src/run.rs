@@ -17,6 +17,7 @@ use crate::{
     hub::{self, Hub},
     metrics::{Desks, Egress, Secrets, Surroundings},
     reconcile::Context,
+    recording::Recorder,
     serve,
     supervise::supervise,
     telemetry::{self, Metrics},
@@ -35,6 +36,19 @@ pub struct RunArguments {
     /// Address for /metrics, /healthz and /readyz.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Directory for recordings of what the judge is shown, for `kubectl lockflight replay`.
+    /// Without it nothing is recorded.
+    #[arg(long, env = "LOCKFLIGHT_RECORD", value_name = "DIRECTORY")]
+    record: Option<PathBuf>,
+    /// Size of all recordings together; the oldest are deleted beyond it.
+    #[arg(
+        long,
+        env = "LOCKFLIGHT_RECORD_MEBIBYTES",
+        value_name = "NUMBER",
+        default_value_t = 256,
+        value_parser = clap::value_parser!(u32).range(32..=1_048_576)
+    )]
+    record_mebibytes: u32,
     /// The dashboard.
     #[command(flatten)]
     dashboard: DashboardArguments,
@@ -43,12 +57,14 @@ pub struct RunArguments {
 /// Runs until a signal asks it to end, or a task ends that should not.
 pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     telemetry::log();
+    let recorder = recorder(&arguments)?;
     let client = hub_client(arguments.kubeconfig).await?;
     let hub = Arc::new(Hub::default());
     let wakes = Arc::new(Wakes::default());
     let metrics = Arc::new(Metrics::default());
     let mut metric_registry = MetricRegistry::default();
     metrics.register(&mut metric_registry);
+    recorder.iter().for_each(|recorder| recorder.register(&mut metric_registry));
     let registry = Arc::new(Registry::new(
         client.clone(),
         &arguments.namespace,
@@ -69,6 +85,7 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
             egress: Egress::refusing(own_api_server()),
             member: None,
         },
+        recorder,
     });
 
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
@@ -105,6 +122,17 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
             None => anyhow::bail!("there is nothing to do"),
         },
     }
+}
+
+/// Where attempts are recorded, if the arguments say so.
+fn recorder(arguments: &RunArguments) -> anyhow::Result<Option<Recorder>> {
+    let bytes_max = u64::from(arguments.record_mebibytes) << 20;
+    let open = |directory: &PathBuf| {
+        Recorder::open(directory, bytes_max).with_context(|| {
+            format!("--record {}: must be a directory that can be written", directory.display())
+        })
+    };
+    arguments.record.as_ref().map(open).transpose()
 }
 
 /// The address of the hub's own API server, as every pod is told.

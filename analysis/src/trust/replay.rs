@@ -32,26 +32,14 @@ pub struct Replay {
     crossing: Option<Crossing>,
 }
 
-/// A revision has no more attempts than that: each doubles the bar.
-const ATTEMPTS_MAX: u32 = 64;
-
 impl Replay {
     /// Begins as the first line says.
     pub fn begin(head: &Head) -> Result<Self, RecordingError> {
         let judge = head.judge()?;
-        if !(1..=ATTEMPTS_MAX).contains(&head.attempt) {
-            return Err(RecordingError::Range {
-                field: "attempt".to_owned(),
-                found: head.attempt.to_string(),
-                allowed: "1 to 64",
-            });
-        }
-        let start = Evidence::default();
-        let evidence = (1..head.attempt).fold(start, |evidence, _| evidence.next_attempt());
         Ok(Self {
             judge,
             calibrations: head.calibrations(),
-            evidence,
+            evidence: head.evidence()?,
             round: None,
             waiting: Vec::new(),
             report: RoundReport::default(),
@@ -66,6 +54,11 @@ impl Replay {
             Line::Finished { finished } => {
                 self.judge_round();
                 self.evidence.finish(&finished);
+            }
+            Line::Calibrated { calibrated } => {
+                self.judge_round();
+                let (key, found) = calibrated.read();
+                self.calibrations.entry(key).or_insert(found);
             }
             Line::Window(window) => {
                 let round = window.round;
@@ -96,6 +89,13 @@ impl Replay {
     #[must_use]
     pub fn crossing(&self) -> Option<&Crossing> {
         self.crossing.as_ref()
+    }
+
+    /// What the judge has been shown: once all lines were taken and [`Self::standing`] was asked
+    /// for, that of the recorded one, byte for byte.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
     /// What became of the windows, of the rounds judged so far.

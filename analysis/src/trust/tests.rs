@@ -149,6 +149,37 @@ fn stable_against_itself_is_seldom_taken_back_and_tenfold_is_seen() {
 }
 
 #[test]
+fn a_forecast_is_near_what_the_judge_does() {
+    let (judge, history) = (judge(), windows(480, 0, 0.0, 12));
+    let stages = [Stage { share: 0.5, length: TimeDelta::minutes(20) }];
+    let trials = Trials { stages: &stages, trials: 40, seed: 6 };
+    let fleet = Fleet { judge: &judge, history: &history };
+    let row = &traffic(&history)[0];
+    assert!((row.events_per_second - 800.0 / 15.0).abs() < 0.01, "{row:?}");
+    assert!((row.bad_share - 0.01).abs() < 0.001 && row.pods == 4, "{row:?}");
+    let load = Load {
+        requests_per_second: row.events_per_second,
+        bad_share: row.bad_share,
+        batch_mean: row.batch_mean,
+        pod_sd: row.pod_sd,
+    };
+    let forecast = Forecast { judge: &judge, metric: &judge.metrics[0], load };
+    let step = Step { canary_share: 0.5, pods: (2, 2), clusters: 2 };
+    let mut said = Vec::new();
+    for factor in [3.0, 10.0] {
+        let told = forecast.to_detect(step, factor).unwrap().num_seconds();
+        let found = detect(fleet, trials, factor).unwrap().median.unwrap().num_seconds();
+        said.push((factor, told, found));
+    }
+    assert!(
+        said.iter().all(|(_, told, found)| told <= &(found * 5 / 2) && found <= &(told * 5 / 2)),
+        "{said:?}"
+    );
+    assert_eq!(forecast.to_detect(step, 1.2), None);
+    assert!(forecast.to_prove(step).is_some());
+}
+
+#[test]
 fn no_trial_without_history_pods_or_steps() {
     let judge = judge();
     let stages = [Stage { share: 0.5, length: TimeDelta::minutes(5) }];

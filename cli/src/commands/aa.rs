@@ -1,72 +1,77 @@
 //! `aa`: stable judged against itself.
 
 use chrono::TimeDelta;
-use lockflight_analysis::trust::{
-    Detection, Fleet, StableTrial, Stage, Trials, detect, stable_against_stable,
-};
+use lockflight_analysis::trust::{Fleet, Stage, Trials, detect, stable_against_stable, traffic};
+use lockflight_crds::EvidencePolicy;
 
 use super::{replay::windows, say};
-use crate::{Exit, Failure, arguments::Aa};
+use crate::{
+    AaView, Exit, Failure, Global,
+    arguments::Aa,
+    past::{self, StableHistory},
+    render_aa,
+};
 
 /// How much worse the releases are whose detection is timed.
 const FACTORS: [f64; 2] = [2.0, 10.0];
 
-pub(super) fn run(arguments: &Aa) -> Result<Exit, Failure> {
-    let (head, history) = windows(&arguments.recording)?;
-    let wrong = |error: &dyn std::fmt::Display| {
-        Failure::State(format!("{}: {error}", arguments.recording.display()))
-    };
-    let judge = head.judge().map_err(|error| wrong(&error))?;
-    let stages: Result<Vec<Stage>, _> = arguments
-        .steps
-        .iter()
-        .map(|(weight, length)| {
-            let share = f64::from(*weight) / 100.0;
-            TimeDelta::from_std(*length).map(|length| Stage { share, length })
-        })
-        .collect();
-    let stages = stages.map_err(|error| Failure::State(format!("--steps: {error}")))?;
-    let fleet = Fleet { judge: &judge, history: &history };
-    let count = usize::try_from(arguments.trials).unwrap_or(usize::MAX);
-    let trials = Trials { stages: &stages, trials: count, seed: arguments.seed };
-    let found = stable_against_stable(fleet, trials).map_err(|error| wrong(&error))?;
-    say(&told(&found, judge.false_abort))?;
-    for factor in FACTORS {
-        let detection = detect(fleet, trials, factor).map_err(|error| wrong(&error))?;
-        say(&detected(&detection))?;
+/// Namespace of the pods where none is named.
+const NAMESPACE_DEFAULT: &str = "default";
+
+pub(super) async fn run(arguments: &Aa, global: &Global) -> Result<Exit, Failure> {
+    let view = view(arguments, global).await?;
+    match arguments.output {
+        Some(_) => say(&format!("{}\n", serde_json::to_string_pretty(&view)?))?,
+        None => say(&render_aa(&view))?,
     }
     Ok(Exit::Ok)
 }
 
-fn told(found: &StableTrial, false_abort: f64) -> String {
-    let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    format!(
-        "Of {} rollouts that change nothing, {} were taken back: {}, and {} to {} with the \
-         history there is (worth {:.0} rollouts); {} is what was asked for.\n\
-         Evidence of 4 was reached in {}: {} ({} to {}); a fair bet does so in at most 25 %.\n",
-        found.trials,
-        found.aborted,
-        percent(found.aborts.share),
-        percent(found.aborts.low),
-        percent(found.aborts.high),
-        found.independent,
-        percent(false_abort),
-        found.above_four,
-        percent(found.fours.share),
-        percent(found.fours.low),
-        percent(found.fours.high),
-    )
+/// What stable against itself shows.
+pub(super) async fn view(arguments: &Aa, global: &Global) -> Result<AaView, Failure> {
+    let stages = stages(arguments)?;
+    let (history, from) = match &arguments.recording {
+        Some(path) => {
+            let (head, windows) = windows(path)?;
+            let from = path.display().to_string();
+            let judge =
+                head.judge().map_err(|error| Failure::State(format!("{from}, line 1: {error}")))?;
+            (StableHistory { judge, windows }, from)
+        }
+        None => (read(arguments, global).await?, "--prometheus".to_owned()),
+    };
+    if let Some(path) = &arguments.save {
+        past::save(path, &history)?;
+    }
+    let wrong = |error: &dyn std::fmt::Display| Failure::State(format!("{from}: {error}"));
+    let fleet = Fleet { judge: &history.judge, history: &history.windows };
+    let count = usize::try_from(arguments.trials).unwrap_or(usize::MAX);
+    let trials = Trials { stages: &stages, trials: count, seed: arguments.seed };
+    let found = stable_against_stable(fleet, trials).map_err(|error| wrong(&error))?;
+    let mut detections = Vec::new();
+    for factor in FACTORS {
+        detections.push(detect(fleet, trials, factor).map_err(|error| wrong(&error))?);
+    }
+    let as_of = history.windows.iter().map(|one| one.window.ends_at).max();
+    let traffic = traffic(&history.windows);
+    Ok(AaView::of(history.judge.false_abort, as_of, &traffic, &found, &detections))
 }
 
-fn detected(detection: &Detection) -> String {
-    let Detection { factor, found, trials, .. } = detection;
-    let time = |span: Option<TimeDelta>| {
-        span.map_or("longer than the steps".to_owned(), |span| format!("{} s", span.num_seconds()))
+fn stages(arguments: &Aa) -> Result<Vec<Stage>, Failure> {
+    let stages = arguments.steps.iter().map(|(weight, length)| {
+        let share = f64::from(*weight) / 100.0;
+        TimeDelta::from_std(*length).map(|length| Stage { share, length })
+    });
+    let stages: Result<Vec<Stage>, _> = stages.collect();
+    stages.map_err(|error| Failure::State(format!("--steps: {error}")))
+}
+
+async fn read(arguments: &Aa, global: &Global) -> Result<StableHistory, Failure> {
+    let namespace = global.namespace.as_deref().unwrap_or(NAMESPACE_DEFAULT);
+    let templates = past::templates(&arguments.past, namespace, &arguments.name)?;
+    let policy = EvidencePolicy {
+        false_aborts: arguments.false_aborts.clone(),
+        ..EvidencePolicy::default()
     };
-    format!(
-        "A release that fails {factor} times as often is taken back in {found} of {trials} \
-         rollouts: half of them within {}, nine in ten within {}.\n",
-        time(detection.median),
-        time(detection.nine_in_ten)
-    )
+    past::read(&arguments.past, &templates, &policy, global.request_timeout).await
 }

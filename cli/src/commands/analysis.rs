@@ -78,7 +78,7 @@ fn show(arguments: &Analysis, rollout: &Rollout, view: &EvidenceView) -> Result<
 
 /// The evidence in a rollout's status. The hub writes it along with other changes, so it may be
 /// some rounds old; the view says of when it is.
-async fn view(session: &Session, rollout: &Rollout) -> Result<EvidenceView, Failure> {
+pub(super) async fn view(session: &Session, rollout: &Rollout) -> Result<EvidenceView, Failure> {
     let status = rollout.status.clone().unwrap_or_default();
     let Some(plan) = status.plan else {
         return Err(Failure::State("the rollout has no plan yet; wait until it starts".to_owned()));

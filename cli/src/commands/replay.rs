@@ -97,10 +97,16 @@ fn open(path: &Path) -> Result<(Head, Lines), Failure> {
                 Ok(None) => return None,
                 Ok(Some(line)) if line.trim().is_empty() => {}
                 Ok(Some(line)) => {
-                    let read = serde_json::from_str(&line).map_err(|error| {
+                    let read = serde_json::from_str(&line);
+                    if read.is_err() && !line.ends_with('\n') {
+                        // A hub that was killed while it wrote.
+                        eprintln!("{shown}, line {number}: cut off, and so left out");
+                        return None;
+                    }
+                    let read = read.map_err(|error| {
                         Failure::State(format!(
-                            "{shown}, line {number}: neither a window nor a finished cluster: \
-                             {error}"
+                            "{shown}, line {number}: neither a window, a calibration nor a \
+                             finished cluster: {error}"
                         ))
                     });
                     return Some(read.map(|line| (number, line)));
@@ -147,11 +153,20 @@ mod tests {
     }
 
     #[test]
+    fn a_last_line_that_was_cut_off_is_left_out() {
+        let whole = std::fs::read_to_string(file("good.jsonl")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cut.jsonl");
+        std::fs::write(&path, whole.trim_end().trim_end_matches('}')).unwrap();
+        assert_eq!(run(&Replay { file: path, output: None }).unwrap(), Exit::Ok);
+    }
+
+    #[test]
     fn what_is_no_recording_is_refused_with_its_line() {
         for (name, words) in [
             ("missing.jsonl", "cannot read"),
             ("no-settings.jsonl", "line 1: not the settings"),
-            ("no-window.jsonl", "line 2: neither a window"),
+            ("no-window.jsonl", "line 2: neither a window, a calibration"),
             ("backwards.jsonl", "line 3: round is 1 after round 2"),
         ] {
             let failure = replayed(name).unwrap_err().to_string();

@@ -29,20 +29,20 @@ struct Asked {
 /// An API server that holds one rollout. A patch of annotations meets a hub that handles it at
 /// once; `conflicts` patches are refused before.
 #[derive(Clone)]
-struct Hub {
+pub(super) struct Hub {
     state: Arc<Mutex<(Rollout, VecDeque<Asked>)>>,
     conflicts: Arc<Mutex<usize>>,
 }
 
 impl Hub {
-    fn with(rollout: Rollout) -> Self {
+    pub(super) fn with(rollout: Rollout) -> Self {
         Self {
             state: Arc::new(Mutex::new((rollout, VecDeque::new()))),
             conflicts: Arc::new(Mutex::new(0)),
         }
     }
 
-    fn session(&self) -> Session {
+    pub(super) fn session(&self) -> Session {
         let hub = self.clone();
         let service = tower::service_fn(move |request| {
             let hub = hub.clone();

@@ -249,7 +249,7 @@ fn share(counts: ArmCounts) -> String {
 }
 
 /// The answers of a metric, by what it compares.
-fn answers(comparison: &Comparison, samples: &[reading::Answer]) -> Option<Answers> {
+pub(super) fn answers(comparison: &Comparison, samples: &[reading::Answer]) -> Option<Answers> {
     match (&comparison.source, samples) {
         (Source::Counters { .. }, [bad, total]) => {
             Some(Answers::Counters { bad: bad.clone(), total: total.clone() })

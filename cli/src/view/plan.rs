@@ -1,0 +1,259 @@
+//! What a rollout will do, as a person or a program reads it.
+
+use chrono::TimeDelta;
+use kube::ResourceExt as _;
+use lockflight_analysis::{
+    judge::Judge,
+    reading::Settings,
+    trust::{Forecast, Load, Step},
+};
+use lockflight_crds::{Approval, PlanStatus, Rollout};
+use serde::Serialize;
+
+/// Windows that a step with comparison metrics needs, and two scrapes until they are counted.
+const WINDOWS_MIN: i32 = 8 + 2;
+
+/// Windows of an episode, as the hub cuts them.
+const WINDOWS_PER_EPISODE: i32 = 4;
+
+/// How much worse the releases are whose detection is forecast.
+const FACTORS: [f64; 3] = [2.0, 3.0, 10.0];
+
+/// The plan of a rollout.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanView {
+    /// Always `cli.lockflight.dev/v1`.
+    pub api_version: &'static str,
+    /// Always `PlanView`.
+    pub kind: &'static str,
+    /// Namespace of the rollout.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Whether the hub has committed to this plan; else it is what a new attempt would get.
+    pub stored: bool,
+    /// The least time of the whole rollout, in seconds, approvals left aside.
+    pub least_seconds: i64,
+    /// Persons' agreements that it asks for.
+    pub approvals: usize,
+    /// The waves.
+    pub waves: Vec<PlannedWaveView>,
+    /// The steps in each cluster.
+    pub steps: Vec<PlannedStepView>,
+    /// The traffic that the forecasts are made for; none without forecasts.
+    pub traffic: Option<ExpectedView>,
+    /// Seconds from the end of its bake after which a step without enough evidence is undecided.
+    pub decision_deadline_seconds: i64,
+}
+
+/// A wave of the plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedWaveView {
+    /// Its name.
+    pub name: String,
+    /// Its clusters, in their order.
+    pub clusters: Vec<String>,
+    /// Clusters that move at the same time.
+    pub max_concurrent: u32,
+    /// Bake after the last cluster, in seconds.
+    pub bake_seconds: u32,
+    /// When a person has to agree.
+    pub approval: Approval,
+    /// Its least time, in seconds.
+    pub least_seconds: i64,
+}
+
+/// A step of the plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedStepView {
+    /// Share of the traffic in per cent.
+    pub weight: u8,
+    /// Its least time in the first cluster of a wave, in seconds: bake, dwell and measured windows.
+    pub least_seconds_first: i64,
+    /// The same in the others.
+    pub least_seconds: i64,
+    /// Requests that it must have counted.
+    pub samples: u32,
+    /// When a person has to agree.
+    pub approval: Approval,
+    /// How soon worse releases are taken back in it, in one cluster alone.
+    pub detections: Vec<ForecastView>,
+    /// Seconds until a release as good as stable has been shown not to be bad; none where that
+    /// takes too long.
+    pub proof_seconds: Option<i64>,
+    /// The smallest difference of bad shares that can be ruled out before the step is undecided.
+    pub difference_shown: Option<f64>,
+}
+
+/// How soon a release is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForecastView {
+    /// It fails so many times as often as stable.
+    pub factor: f64,
+    /// Seconds on average; none where it is within what is tolerated or cannot be seen.
+    pub seconds: Option<i64>,
+}
+
+/// The traffic that forecasts are made for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpectedView {
+    /// The metric that decides.
+    pub metric: String,
+    /// Requests per second of one cluster.
+    pub requests_per_second: f64,
+    /// Part of them that is bad, from 0 to 1.
+    pub bad_share: f64,
+    /// Mean size of a batch of bad events.
+    pub batch_mean: f64,
+    /// Standard deviation of lasting differences between pods, of the logarithm of their rates.
+    pub pod_sd: f64,
+    /// Whether it was read from a Prometheus; else it was told, and the last two are as usual.
+    pub measured: bool,
+}
+
+/// Traffic to plan with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expected {
+    /// The metric that decides.
+    pub metric: String,
+    /// Its traffic in one cluster.
+    pub load: Load,
+    /// Whether it was measured.
+    pub measured: bool,
+}
+
+impl PlanView {
+    /// The view of a plan. With a judge its steps compare two revisions; with traffic there are
+    /// forecasts.
+    #[must_use]
+    pub fn of(
+        rollout: &Rollout,
+        plan: &PlanStatus,
+        stored: bool,
+        judge: Option<&Judge>,
+        expected: Option<Expected>,
+    ) -> Self {
+        let pace = Pace { plan, judge, expected: expected.as_ref(), pods: rollout.spec.replicas };
+        let steps: Vec<PlannedStepView> =
+            plan.steps.iter().enumerate().map(|(n, step)| pace.step(n, step)).collect();
+        let waves: Vec<PlannedWaveView> =
+            plan.waves.iter().map(|wave| pace.wave(wave, &steps)).collect();
+        let asked = |approval: Approval| usize::from(approval != Approval::None);
+        let per_cluster: usize = plan.steps.iter().map(|step| asked(step.approval)).sum();
+        let approvals = plan.waves.iter();
+        let approvals =
+            approvals.map(|wave| asked(wave.approval) + per_cluster * wave.clusters.len()).sum();
+        let decision_deadline_seconds = pace.deadline().num_seconds();
+        Self {
+            api_version: "cli.lockflight.dev/v1",
+            kind: "PlanView",
+            namespace: rollout.namespace().unwrap_or_default(),
+            name: rollout.name_any(),
+            stored,
+            least_seconds: waves.iter().map(|wave| wave.least_seconds).sum(),
+            approvals,
+            waves,
+            steps,
+            traffic: expected.map(|Expected { metric, load, measured }| ExpectedView {
+                metric,
+                requests_per_second: load.requests_per_second,
+                bad_share: load.bad_share,
+                batch_mean: load.batch_mean,
+                pod_sd: load.pod_sd,
+                measured,
+            }),
+            decision_deadline_seconds,
+        }
+    }
+}
+
+/// What the times of a plan follow from.
+struct Pace<'a> {
+    plan: &'a PlanStatus,
+    judge: Option<&'a Judge>,
+    expected: Option<&'a Expected>,
+    /// Pods of a revision at full size, in one cluster.
+    pods: u32,
+}
+
+impl Pace<'_> {
+    fn step(&self, number: usize, step: &lockflight_crds::PlannedStep) -> PlannedStepView {
+        let compared = self.judge.filter(|_| step.weight < 100);
+        let least = |bake: u32| {
+            let windows = compared.map_or(TimeDelta::zero(), |judge| {
+                let windows = judge.episode / WINDOWS_PER_EPISODE * WINDOWS_MIN;
+                windows.max(span(&self.plan.evidence.min_dwell))
+            });
+            // The first pods of the canary warm up before their first window.
+            let warm_up = if number == 0 && compared.is_some() {
+                Settings::by_pod("pod").warm_up
+            } else {
+                TimeDelta::zero()
+            };
+            warm_up + windows.max(TimeDelta::seconds(i64::from(bake)))
+        };
+        let mut view = PlannedStepView {
+            weight: step.weight,
+            least_seconds_first: least(step.bake_seconds_first).num_seconds(),
+            least_seconds: least(step.bake_seconds).num_seconds(),
+            samples: step.samples,
+            approval: step.approval,
+            detections: Vec::new(),
+            proof_seconds: None,
+            difference_shown: None,
+        };
+        let (Some(judge), Some(Expected { metric, load, .. })) = (compared, self.expected) else {
+            return view;
+        };
+        let metric = judge.metrics.iter().find(|plan| *plan.name == **metric);
+        let Some(metric) = metric else { return view };
+        let forecast = Forecast { judge, metric, load: *load };
+        let share = f64::from(step.weight) / 100.0;
+        let canary = (u32::from(step.weight) * self.pods).div_ceil(100).max(1);
+        let at = Step { canary_share: share, pods: (canary, self.pods.max(1)), clusters: 1 };
+        let seconds = |time: Option<TimeDelta>| time.map(|time| time.num_seconds());
+        view.detections = FACTORS
+            .map(|factor| ForecastView { factor, seconds: seconds(forecast.to_detect(at, factor)) })
+            .into();
+        view.proof_seconds = seconds(forecast.to_prove(at));
+        view.difference_shown = Some(forecast.difference_shown(at, self.deadline()));
+        view
+    }
+
+    fn wave(
+        &self,
+        wave: &lockflight_crds::PlannedWave,
+        steps: &[PlannedStepView],
+    ) -> PlannedWaveView {
+        let first: i64 = steps.iter().map(|step| step.least_seconds_first).sum();
+        let other: i64 = steps.iter().map(|step| step.least_seconds).sum();
+        let at_once = usize::try_from(wave.max_concurrent.max(1)).unwrap_or(usize::MAX);
+        // Clusters that move together bake together; the first of them bakes longest.
+        let rounds = i64::try_from(wave.clusters.len().div_ceil(at_once)).unwrap_or(i64::MAX);
+        let moving =
+            if rounds > 0 { first.saturating_add(other.saturating_mul(rounds - 1)) } else { 0 };
+        PlannedWaveView {
+            name: wave.name.clone(),
+            clusters: wave.clusters.clone(),
+            max_concurrent: wave.max_concurrent,
+            bake_seconds: wave.bake_seconds,
+            approval: wave.approval,
+            least_seconds: moving.saturating_add(i64::from(wave.bake_seconds)),
+        }
+    }
+
+    fn deadline(&self) -> TimeDelta {
+        span(&self.plan.evidence.decision_deadline)
+    }
+}
+
+/// A span of the API; the hub has checked it.
+fn span(duration: &lockflight_crds::Duration) -> TimeDelta {
+    let span = duration.to_std().ok().and_then(|span| TimeDelta::from_std(span).ok());
+    span.unwrap_or_default()
+}
