@@ -253,10 +253,17 @@ fn needed(plan: &MetricPlan, missing_ln: f64) -> u64 {
     if per_event > 0.0 { whole((missing_ln.max(0.0) / per_event).ceil()) } else { 0 }
 }
 
-/// Evidence as people read it: beyond a million nobody counts.
+/// Evidence as people read it: beyond a million and below a hundredth nobody counts.
 fn times(log: f64) -> String {
     const MOST: f64 = 1e6;
-    if log > MOST.ln() { "over a million".to_owned() } else { short(log.exp()) }
+    const LEAST: f64 = 0.01;
+    if log > MOST.ln() {
+        "over a million".to_owned()
+    } else if log < LEAST.ln() {
+        "less than 0.01".to_owned()
+    } else {
+        short(log.exp())
+    }
 }
 
 fn sentence(standing: &Standing) -> String {
