@@ -96,7 +96,7 @@ pub(crate) async fn read(
     }
     // The judge is shown what is there: a metric without windows would only take its part of the
     // chance of a false abort.
-    windows.sort_by(|a, b| a.window.ends_at.cmp(&b.window.ends_at));
+    windows.sort_by_key(|one| one.window.ends_at);
     Ok(StableHistory { judge, windows })
 }
 

@@ -109,7 +109,9 @@ impl Gates {
 
     /// Records from now on what the judge is shown.
     pub fn record(&self, recorder: &Recorder, rollout: &Key) {
-        self.judgement.iter().for_each(|judgement| judgement.record(recorder, rollout));
+        if let Some(judgement) = &self.judgement {
+            judgement.record(recorder, rollout);
+        }
     }
 
     /// A member is through with its steps.

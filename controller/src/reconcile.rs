@@ -278,8 +278,9 @@ impl Reconciler {
             let clusters = clusters.map(|cluster| cluster.as_str().into()).collect();
             let judge = judge_of(&analysis, clusters, &plan.evidence);
             self.gates.turn_to(trial, judge, status.evidence.as_ref());
-            let recorder = self.context.recorder.as_ref();
-            recorder.inspect(|recorder| self.gates.record(recorder, &self.key));
+            if let Some(recorder) = &self.context.recorder {
+                self.gates.record(recorder, &self.key);
+            }
         }
         for member in &status.members {
             if !matches!(member.phase, MemberPhase::Pending | MemberPhase::Canary) {

@@ -64,7 +64,9 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::default());
     let mut metric_registry = MetricRegistry::default();
     metrics.register(&mut metric_registry);
-    recorder.iter().for_each(|recorder| recorder.register(&mut metric_registry));
+    if let Some(recorder) = &recorder {
+        recorder.register(&mut metric_registry);
+    }
     let registry = Arc::new(Registry::new(
         client.clone(),
         &arguments.namespace,

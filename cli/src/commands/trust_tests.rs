@@ -194,7 +194,8 @@ fn samples(query: &str) -> Value {
             json!({"metric": metric, "values": values})
         };
         if selector.contains("_bucket") {
-            let buckets: [(&str, fn(i64) -> i64); 4] = [
+            type Bucket = (&'static str, fn(i64) -> i64);
+            let buckets: [Bucket; 4] = [
                 ("0.1", |n| n * 4),
                 ("0.25", |n| n * 9 / 2),
                 ("0.5", |n| n * 24 / 5),
@@ -216,9 +217,9 @@ fn samples(query: &str) -> Value {
 
 /// The query in a form.
 fn decoded(body: &str) -> String {
-    let fields = body.split('&').filter_map(|field| field.strip_prefix("query="));
+    let mut fields = body.split('&').filter_map(|field| field.strip_prefix("query="));
     let mut text = Vec::new();
-    let mut bytes = fields.last().unwrap_or_default().bytes();
+    let mut bytes = fields.next_back().unwrap_or_default().bytes();
     while let Some(byte) = bytes.next() {
         text.push(match byte {
             b'+' => b' ',

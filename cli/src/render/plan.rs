@@ -1,5 +1,7 @@
 //! A plan as text.
 
+use std::fmt::Write as _;
+
 use chrono::TimeDelta;
 use lockflight_crds::Approval;
 
@@ -22,18 +24,14 @@ pub fn render_plan(view: &PlanView) -> String {
         &format!("{}/{}, {stored}: at least {least}{approvals}", view.namespace, view.name),
     );
     waves(&mut text, &view.waves);
-    match &view.traffic {
-        Some(traffic) => {
-            steps(&mut text, &view.steps, true);
-            explained(&mut text, view, traffic);
-        }
-        None => {
-            steps(&mut text, &view.steps, false);
-            line(
-                &mut text,
-                "\nGive --rps and --errors, or --prometheus, to learn what its gates can see.",
-            );
-        }
+    steps(&mut text, &view.steps, view.traffic.is_some());
+    if let Some(traffic) = &view.traffic {
+        explained(&mut text, view, traffic);
+    } else {
+        line(
+            &mut text,
+            "\nGive --rps and --errors, or --prometheus, to learn what its gates can see.",
+        );
     }
     text
 }
@@ -62,7 +60,7 @@ fn steps(text: &mut String, steps: &[PlannedStepView], forecast: bool) {
     let factors = factors.map_or(&[][..], |step| &step.detections);
     let mut head = "\nSTEP   FIRST CLUSTER  OTHERS  ".to_owned();
     for one in factors {
-        head.push_str(&format!("  {:>7}", format!("{}x", one.factor)));
+        let _ = write!(head, "  {:>7}", format!("{}x", one.factor));
     }
     if forecast {
         head.push_str("   PROVEN  DIFFERENCE");
@@ -77,11 +75,11 @@ fn steps(text: &mut String, steps: &[PlannedStepView], forecast: bool) {
         );
         for at in 0..factors.len() {
             let time = step.detections.get(at).and_then(|one| one.seconds);
-            row.push_str(&format!("  {:>7}", time.map_or("-".to_owned(), seconds)));
+            let _ = write!(row, "  {:>7}", time.map_or("-".to_owned(), seconds));
         }
         if let Some(difference) = step.difference_shown {
             let proof = step.proof_seconds.map_or("-".to_owned(), seconds);
-            row.push_str(&format!("  {proof:>7}  {:>10}", format!("{:.3} %", difference * 100.0)));
+            let _ = write!(row, "  {proof:>7}  {:>10}", format!("{:.3} %", difference * 100.0));
         }
         line(text, &format!("{row}{}", asked(step.approval)));
     }

@@ -142,7 +142,7 @@ impl PlanView {
         let steps: Vec<PlannedStepView> =
             plan.steps.iter().enumerate().map(|(n, step)| pace.step(n, step)).collect();
         let waves: Vec<PlannedWaveView> =
-            plan.waves.iter().map(|wave| pace.wave(wave, &steps)).collect();
+            plan.waves.iter().map(|wave| Pace::wave(wave, &steps)).collect();
         let asked = |approval: Approval| usize::from(approval != Approval::None);
         let per_cluster: usize = plan.steps.iter().map(|step| asked(step.approval)).sum();
         let approvals = plan.waves.iter();
@@ -225,11 +225,7 @@ impl Pace<'_> {
         view
     }
 
-    fn wave(
-        &self,
-        wave: &lockflight_crds::PlannedWave,
-        steps: &[PlannedStepView],
-    ) -> PlannedWaveView {
+    fn wave(wave: &lockflight_crds::PlannedWave, steps: &[PlannedStepView]) -> PlannedWaveView {
         let first: i64 = steps.iter().map(|step| step.least_seconds_first).sum();
         let other: i64 = steps.iter().map(|step| step.least_seconds).sum();
         let at_once = usize::try_from(wave.max_concurrent.max(1)).unwrap_or(usize::MAX);

@@ -203,7 +203,7 @@ fn the_oldest_recordings_make_room() {
     assert!(bytes < 55_000, "{bytes}");
     assert!(files.iter().any(|file| file.ends_with("notes.txt")), "{files:?}");
     assert!(!files.iter().any(|file| file.ends_with(".001.jsonl")), "{files:?}");
-    let last = files.iter().rfind(|file| file.ends_with(".jsonl")).unwrap();
+    let last = files.iter().rfind(|file| file.contains("_7a1b2c3d4e_")).unwrap();
     assert_eq!(replayed(last).standing(), standing);
 }
 
