@@ -95,6 +95,11 @@ thread_local! {
     static NOW: DateTime<Utc> = Utc::now();
 }
 
+/// When samples of age 0 were taken: the same for a whole test.
+pub(super) fn now() -> DateTime<Utc> {
+    NOW.with(|now| *now)
+}
+
 /// One series of a range: labels, and samples as (age in seconds, value).
 pub(super) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> String {
     let labels: BTreeMap<_, _> = labels.iter().copied().collect();
@@ -102,7 +107,7 @@ pub(super) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> String 
     let values: Vec<_> = samples
         .iter()
         .map(|(age, value)| {
-            let at = seconds(NOW.with(|now| *now) - TimeDelta::seconds(*age));
+            let at = seconds(now() - TimeDelta::seconds(*age));
             format!("[{at},\"{value}\"]")
         })
         .collect();
