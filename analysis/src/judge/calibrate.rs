@@ -1,6 +1,6 @@
 //! What stable shows against itself: batches of bad events, and lasting differences of pods.
 //!
-//! Batches. In blocks of two minutes, groups of as many stable pods as the canary has play the
+//! Batches. In blocks of eight windows (two minutes at a scrape every 15 s), groups of as many stable pods as the canary has play the
 //! canary: `φ = Σ (k_A - πk)² / Σ π(1-π)k`, with π the group's part of the events. Every group of
 //! neighbours in the order of names is taken, so nothing is drawn and all pods weigh the same.
 //! A source without pods is compared with its own next block. φ is drawn towards 4 (as measured
@@ -12,14 +12,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
-
 use super::increments::float;
 use super::settings::Calibration;
 use super::window::{Arm, Counts, Window};
 
-/// Length of a block.
-const BLOCK: TimeDelta = TimeDelta::minutes(2);
+/// Windows in a block: bursts are mostly over within one, and an hour of history has 30 of them. In
+/// windows, not minutes, because fewer than a few blocks cannot tell batches from lasting
+/// differences: with scrapes every second a few minutes of history are all there is.
+const BLOCK_WINDOWS: i64 = 8;
 
 /// What is assumed before anything is known, and how many events that weighs.
 const PHI_PRIOR: f64 = 4.0;
@@ -96,12 +96,13 @@ pub fn calibrate(history: &[Window], canary_pods: usize) -> Calibration {
     let mut windows: Vec<&Window> = history.iter().collect();
     windows.sort_by_key(|window| window.ends_at);
     let skipped = windows.len().saturating_sub(WINDOWS_MAX);
+    let block_ms = BLOCK_WINDOWS * usual_length_ms(&windows);
     let mut blocks: BTreeMap<i64, BTreeMap<&str, Sums>> = BTreeMap::new();
     let mut per_arm: BTreeMap<i64, Sums> = BTreeMap::new();
     for window in windows.into_iter().skip(skipped) {
         // By its middle, so that a window that ends with a block belongs to it.
         let middle = window.ends_at.timestamp_millis() - window.length.num_milliseconds() / 2;
-        let block = middle.div_euclid(BLOCK.num_milliseconds());
+        let block = middle.div_euclid(block_ms);
         match &window.counts {
             Counts::Cells(cells) => {
                 let pods = blocks.entry(block).or_default();
@@ -128,6 +129,14 @@ pub fn calibrate(history: &[Window], canary_pods: usize) -> Calibration {
     }
     let (batch_mean, batch_mean_upper) = groups(&blocks, canary_pods.max(1)).batches();
     Calibration { pod_sd: pod_sd(&blocks), batch_mean, batch_mean_upper }
+}
+
+/// The median length of these windows, at least a millisecond.
+fn usual_length_ms(windows: &[&Window]) -> i64 {
+    let mut lengths: Vec<i64> =
+        windows.iter().map(|window| window.length.num_milliseconds()).collect();
+    lengths.sort_unstable();
+    lengths.get(lengths.len() / 2).copied().unwrap_or(1).max(1)
 }
 
 /// Groups of pods against the others.

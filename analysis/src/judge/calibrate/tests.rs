@@ -62,3 +62,20 @@ fn a_source_without_pods_is_compared_with_its_next_block() {
     assert!((of(1.0).batch_mean - 2.5).abs() < 1e-12, "not below what is usual");
     assert!((of(6.0).batch_mean / 6.0 - 1.0).abs() < 0.3, "{:?}", of(6.0));
 }
+
+/// Whether time runs fifteen times as fast must not matter, however short the history is then.
+#[test]
+fn what_is_found_does_not_depend_on_the_pace() {
+    let at_pace = |length: TimeDelta| {
+        let mut windows = history(3, 2.5, 0.1, 11);
+        windows.truncate(240);
+        for (number, window) in (0_i32..).zip(&mut windows) {
+            window.length = length;
+            window.ends_at = DateTime::default() + length * (8 * 1000 + number + 1);
+        }
+        calibrate(&windows, 3)
+    };
+    let found = at_pace(TimeDelta::seconds(15));
+    assert_eq!(at_pace(TimeDelta::seconds(1)), found);
+    assert!((found.batch_mean / 2.5 - 1.0).abs() < 0.3 && found.pod_sd < 0.3, "{found:?}");
+}
