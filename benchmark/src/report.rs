@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_bar_that_is_not_reached_yet_is_guarded() {
-        let found = |low, value, high| Estimate { low, value, high };
+        let found = |low, value, high| Estimate { value, low, high };
         let bar = Bar::AtMostSoFar { bar: 30.0, guard: 36.0 };
         let cases = [
             (found(28.0, 29.0, 29.5), Verdict::Held),

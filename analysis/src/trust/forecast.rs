@@ -10,9 +10,8 @@ use chrono::TimeDelta;
 
 use crate::judge::{Judge, MetricPlan, planning};
 
-/// As much as lasting differences of pods are allowed for: the one-sided 90 % point of the
-/// standard normal law.
-const PODS_QUANTILE: f64 = 1.28;
+/// Standard deviations of lasting differences of pods that are allowed for, as the judge does.
+const PODS_DEVIATIONS: f64 = 2.0;
 
 /// Windows that a watermark of two scrapes and the window itself are behind.
 const WINDOWS_BEHIND: i32 = 3;
@@ -70,7 +69,7 @@ impl Forecast<'_> {
         let tolerate = self.metric.margins.tolerate;
         // What is worse is worse by both: with few errors the difference is the higher hurdle.
         let ratio = tolerate.ratio.max(1.0 + tolerate.difference / bad_share);
-        let null = ratio * (PODS_QUANTILE * spread).exp();
+        let null = ratio.max((PODS_DEVIATIONS * spread).exp());
         // No more than all requests can be bad.
         let actual = factor.min(1.0 / bad_share);
         if actual <= null || !(0.0..1.0).contains(&step.canary_share) {
@@ -80,8 +79,9 @@ impl Forecast<'_> {
         let nats = planning::nats_to_abort(self.judge.false_abort, self.metric.weight);
         let rate = requests_per_second * clusters;
         let counted = planning::seconds_to_abort(information, batch_mean, nats, rate, bad_share);
-        // One episode alone never decides.
-        Some(span(counted)?.max(self.judge.episode) + self.behind())
+        // One episode of one cluster alone never decides; of several, a window may.
+        let least = if step.clusters > 1 { self.window() } else { self.judge.episode };
+        Some(span(counted)?.max(least) + self.behind())
     }
 
     /// How long the step takes to rule out a bad release, of one that is as good as stable; none
@@ -109,8 +109,14 @@ impl Forecast<'_> {
         planning::difference_ruled_out(requests, self.load.batch_mean).min(1.0)
     }
 
-    fn behind(&self) -> TimeDelta {
-        self.judge.episode / WINDOWS_PER_EPISODE * WINDOWS_BEHIND
+    /// From the end of a window to its verdict.
+    #[must_use]
+    pub fn behind(&self) -> TimeDelta {
+        self.window() * WINDOWS_BEHIND
+    }
+
+    fn window(&self) -> TimeDelta {
+        self.judge.episode / WINDOWS_PER_EPISODE
     }
 }
 
