@@ -1,8 +1,8 @@
 //! How the chance of a false abort is shared out among the attempts of a revision.
 //!
-//! All attempts together must keep it, however many there are, but most revisions have one: a
-//! bar that is twice as high for it costs every rollout a tenth more harm. So the first attempt
-//! has four fifths, and each of the others four fifths of what is left.
+//! All attempts together must keep it, however many there are, but most revisions have one: were
+//! it halved each time, every rollout would pay `ln 2` of the 5.7 nats that an abort then needs.
+//! So the first attempt has four fifths, and each of the others four fifths of what is left.
 
 /// The part of an attempt of what is left to it.
 const PART: f64 = 0.8;

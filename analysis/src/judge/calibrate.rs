@@ -17,8 +17,8 @@ use super::settings::Calibration;
 use super::window::{Arm, Counts, Window};
 
 /// Windows in a block: bursts are mostly over within one, and an hour of history has 30 of them. In
-/// windows, not minutes, because fewer than a few blocks cannot tell batches from lasting
-/// differences: with scrapes every second a few minutes of history are all there is.
+/// windows, not minutes: with scrapes every second a few minutes of history are all there is, and
+/// what two blocks say of batches is chance.
 const BLOCK_WINDOWS: i64 = 8;
 
 /// What is assumed before anything is known, and how many events that weighs.

@@ -1,8 +1,8 @@
 //! What the judge can do with traffic that is known beforehand: how soon it sees a worse release,
 //! how soon it has seen enough of a good one, and which difference it can show at all.
 //!
-//! These are averages by the formulas of [`planning`], good to about a factor of 2.5: they know
-//! nothing of bad minutes or of changing load. What the real traffic does, [`detect`] tells.
+//! These are averages by the formulas of [`planning`], tested to a factor of 2.5 in one set-up.
+//! They know nothing of bad minutes or of changing load. What the real traffic does, [`detect`] tells.
 //!
 //! [`detect`]: super::detect
 

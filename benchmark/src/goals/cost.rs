@@ -86,7 +86,7 @@ pub(super) fn measure(_: &Settings) -> Vec<Line> {
             Bar::Free,
             each,
             Unit::Nanoseconds,
-            "a round over windows and 9 bets",
+            "a round over windows and bets",
         ),
         line(
             "state per metric and cluster",

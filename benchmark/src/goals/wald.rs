@@ -16,8 +16,8 @@ use crate::{
 /// Harm over the bound.
 const BAR: f64 = 1.5;
 
-/// What is not exceeded while it is missed, at five times: no more than two windows are needed
-/// there, and a window is the least.
+/// The multiple at which it is missed, and what is not exceeded there while it is.
+const MISSED_AT: f64 = 5.0;
 const GUARD: f64 = 1.8;
 
 /// Components of the mixture, its weight of "from the start", and the fleet's part.
@@ -41,7 +41,11 @@ pub(super) fn measure(settings: &Settings) -> Vec<Line> {
         Line {
             goal: "G3",
             what: format!("harm over Wald's bound, A ideal, {ratio} x"),
-            bar: Bar::AtMostSoFar { bar: BAR, guard: GUARD },
+            bar: if ratio < MISSED_AT {
+                Bar::AtMost(BAR)
+            } else {
+                Bar::AtMostSoFar { bar: BAR, guard: GUARD }
+            },
             found,
             unit: Unit::Times,
             note: format!(
