@@ -57,7 +57,20 @@ pub(crate) async fn create_namespace(cluster: &Cluster, name: &str) -> anyhow::R
 
 /// Gives the hub its rights in one namespace of a member.
 pub(crate) async fn grant(member: &Cluster, namespace: &str) -> anyhow::Result<()> {
-    let mut rights = member_rights()?;
+    grant_all(member, namespace, member_rights()?).await
+}
+
+/// Gives the hub the right to measure by Jobs in one namespace of a member.
+pub(crate) async fn grant_jobs(member: &Cluster, namespace: &str) -> anyhow::Result<()> {
+    grant_all(member, namespace, apply::documents(&chart("lockflight-member/rbac-jobs.yaml"))?)
+        .await
+}
+
+async fn grant_all(
+    member: &Cluster,
+    namespace: &str,
+    mut rights: Vec<Value>,
+) -> anyhow::Result<()> {
     rights.retain(|object| object["kind"] == "Role" || object["kind"] == "RoleBinding");
     for object in &mut rights {
         object["metadata"]["namespace"] = namespace.into();

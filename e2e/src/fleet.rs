@@ -200,6 +200,11 @@ impl Fleet {
         Ok(())
     }
 
+    /// Lets the hub measure by Jobs in a namespace of a member.
+    pub async fn allow_jobs(&self, member: &str, namespace: &str) -> anyhow::Result<()> {
+        access::grant_jobs(&self.member(member)?.cluster, namespace).await
+    }
+
     /// Makes the `Cluster` and `MetricProvider` objects of all members in the hub, or brings them
     /// up to date with the namespaces that have opted in.
     pub async fn register_members(&self) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! Every check and every test, stage by stage, with a summary that a person can read.
 
 mod count;
+mod excerpt;
 mod stage;
 mod stages;
 
@@ -11,10 +12,8 @@ use clap::Args;
 
 use crate::workspace::target_dir;
 use count::Count;
+use excerpt::excerpt;
 use stage::{Outcome, Stage};
-
-/// Lines of a failing stage that are shown; all of them are in its log.
-const TAIL_LINES: usize = 60;
 
 /// Options of the suite.
 #[derive(Debug, Args)]
@@ -43,9 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         eprintln!("{line}");
         if let Outcome::Failed { why, .. } = &outcome {
             let text = fs::read_to_string(&log).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().collect();
-            let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];
-            eprintln!("{}\n{why}; all of it is in {}", tail.join("\n"), log.display());
+            eprintln!("{}\n{why}; all of it is in {}", excerpt(&text), log.display());
         }
         total = total + outcome.count();
         summary.push(line);

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use http::{Method, Request, Response};
@@ -248,23 +249,20 @@ async fn pause_and_resume_set_and_remove() {
 
 #[tokio::test]
 async fn status_answers_by_its_exit_code() {
+    const HOUR: Duration = Duration::from_hours(1);
+    const SHORT: Duration = Duration::from_millis(50);
     let table = [
-        (testing::completed(), None, Exit::Ok),
-        (testing::progressing(), None, Exit::Ok),
-        (testing::aborted(), Some(Until::Completed), Exit::Aborted),
-        (testing::awaiting_approval(), None, Exit::Waiting),
-        (testing::awaiting_approval(), Some(Until::Paused), Exit::Ok),
-        (testing::progressing(), Some(Until::Any), Exit::Timeout),
+        (testing::completed(), None, HOUR, Exit::Ok),
+        (testing::progressing(), None, HOUR, Exit::Ok),
+        (testing::aborted(), Some(Until::Completed), HOUR, Exit::Aborted),
+        (testing::awaiting_approval(), None, HOUR, Exit::Waiting),
+        (testing::awaiting_approval(), Some(Until::Paused), HOUR, Exit::Ok),
+        (testing::progressing(), Some(Until::Any), SHORT, Exit::Timeout),
     ];
-    for (rollout, until, exit) in table {
+    for (rollout, until, timeout, exit) in table {
         let hub = Hub::with(rollout);
-        let status = Status {
-            name: "checkout".to_owned(),
-            watch: false,
-            until,
-            timeout: std::time::Duration::from_millis(50),
-            output: None,
-        };
+        let status =
+            Status { name: "checkout".to_owned(), watch: false, until, timeout, output: None };
         assert_eq!(status::run(&hub.session(), &status).await.unwrap(), exit, "{until:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! A Prometheus for tests: answers from a closure, on loopback, and remembers what it was asked.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     future,
     sync::{Arc, Mutex},
@@ -31,7 +32,7 @@ pub(super) struct Mock {
 }
 
 impl Mock {
-    /// Serves `reply` to every query but `time()`, which gets the hub's time plus `ahead`.
+    /// Serves `reply` to every query but `time()`, which gets the test's time plus `ahead`.
     pub(super) async fn start(
         ahead: TimeDelta,
         reply: impl Fn(&str) -> Reply + Clone + Send + Sync + 'static,
@@ -46,7 +47,7 @@ impl Mock {
             assert_eq!(form.get("time"), None, "the hub must not say what time it is");
             log.lock().expect("the log").push(query.clone());
             let reply = if query == "time()" {
-                let now = seconds(Utc::now() + ahead);
+                let now = seconds(now() + ahead);
                 Reply::Result("scalar", format!("[{now},\"{now}\"]"))
             } else {
                 reply(&query)
@@ -90,14 +91,21 @@ pub(super) fn provider(address: &str, timeout: &str) -> Provider {
 }
 
 thread_local! {
-    /// What ages count from, in each test: the samples of one scrape have one timestamp, however
-    /// many requests read them.
-    static NOW: DateTime<Utc> = Utc::now();
+    /// The time of each test. It stands still and is the same in every run, so that a slow machine
+    /// asks and waits for the same as a fast one, and the samples of one scrape have one timestamp,
+    /// however many requests read them.
+    static NOW: Cell<DateTime<Utc>> =
+        const { Cell::new(DateTime::from_timestamp_secs(1_790_000_000).expect("a time")) };
 }
 
-/// When samples of age 0 were taken: the same for a whole test.
+/// Moves the time of this test on.
+pub(super) fn pass(time: TimeDelta) {
+    NOW.set(now() + time);
+}
+
+/// When samples of age 0 were taken, and what time it is: the same for a whole test.
 pub(super) fn now() -> DateTime<Utc> {
-    NOW.with(|now| *now)
+    NOW.get()
 }
 
 /// One series of a range: labels, and samples as (age in seconds, value).

@@ -38,12 +38,12 @@ pub async fn evaluate(
 ) -> Evidence {
     let desk = sources.own();
     state.turn_to(request);
-    let asked_at = Utc::now();
+    let asked_at = sources.now();
     let plan = plan(request, state, asked_at);
     let turns = begin_jobs(sources, request, &plan, state);
     let (time, answers) = ask_all(sources, &plan, &turns).await;
     end_jobs(&plan, &turns, &answers, state);
-    let answered_at = Utc::now();
+    let answered_at = sources.now();
 
     let silent = time.is_err() && answers.values().all(Result::is_err);
     state.silent_rounds = if silent { state.silent_rounds.saturating_add(1) } else { 0 };

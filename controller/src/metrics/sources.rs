@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use chrono::{DateTime, Utc};
+
 use super::{answer::AnswerError, batch::Desk, jobs::JobSource, template::ResolvedMetric};
 
 /// The member's own provider, and those that thresholds name.
@@ -9,13 +11,26 @@ use super::{answer::AnswerError, batch::Desk, jobs::JobSource, template::Resolve
 pub struct Sources {
     own: Arc<Desk>,
     named: BTreeMap<String, Arc<Desk>>,
+    /// The hub's time; a test has its own.
+    clock: fn() -> DateTime<Utc>,
 }
 
 impl Sources {
     /// The member's own provider.
     #[must_use]
     pub fn of(own: Arc<Desk>) -> Self {
-        Self { own, named: BTreeMap::new() }
+        Self { own, named: BTreeMap::new(), clock: Utc::now }
+    }
+
+    /// The same sources, looked at by another clock.
+    #[cfg(test)]
+    pub(super) fn at(self, clock: fn() -> DateTime<Utc>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The hub's time.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
     }
 
     /// Adds a provider that a threshold names.

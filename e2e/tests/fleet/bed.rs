@@ -11,8 +11,9 @@ use kube::api::{DeleteParams, ListParams};
 use lockflight_crds::{Rollout, names};
 use lockflight_e2e::fleet::{Fleet, built_beside};
 use lockflight_e2e::hub_process::HubProcess;
-use lockflight_e2e::process;
 use lockflight_e2e::service::{DemoService, Release, Settings};
+use lockflight_e2e::{apply, process};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::Story;
@@ -26,6 +27,8 @@ pub(crate) const RELEASE: Duration = Duration::from_mins(4);
 /// Load on each member, requests per second.
 pub(crate) const RPS: u32 = 50;
 const LOG_LINES: usize = 60;
+/// What pods of the image `shell` run.
+const SHELL: &str = "/bin/sh";
 /// A whole test: more than the sum of what it waits for.
 const STORY: Duration = Duration::from_secs(400);
 
@@ -110,7 +113,7 @@ impl Bed {
             "the demo application is not built: run `cargo build -p lockflight-e2e` before this test",
         )?;
         let begun = Instant::now();
-        let fleet = Fleet::builder().start().await?;
+        let fleet = Fleet::builder().program("shell", SHELL.into()).start().await?;
         fleet.register_members().await?;
         let env = vec![("RUST_LOG".to_owned(), "info".to_owned())];
         let hub = fleet.hub_process(&program, env).await?;
@@ -137,8 +140,20 @@ impl Bed {
         settings: Settings,
     ) -> anyhow::Result<DemoService> {
         let service = self.service(name, settings).await?;
-        let established = service.establish(&Release::new("v1"), SOON).await;
-        established.context("the first deployment")?;
+        establish(&service).await?;
+        Ok(service)
+    }
+
+    /// The same with this `AnalysisTemplate` in its namespace.
+    pub(crate) async fn running_with(
+        &self,
+        name: &str,
+        settings: Settings,
+        template: &Value,
+    ) -> anyhow::Result<DemoService> {
+        let service = self.service(name, settings).await?;
+        apply::apply(&self.fleet.hub.client(), template).await?;
+        establish(&service).await?;
         Ok(service)
     }
 
@@ -191,6 +206,11 @@ impl Bed {
         }
         Ok(())
     }
+}
+
+async fn establish(service: &DemoService) -> anyhow::Result<()> {
+    let established = service.establish(&Release::new("v1"), SOON).await;
+    established.context("the first deployment").map(drop)
 }
 
 /// Now, by the clock that the API servers' audit logs use.

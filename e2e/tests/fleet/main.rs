@@ -17,6 +17,7 @@ mod look;
 mod metrics;
 mod partition;
 mod stall;
+mod thresholds;
 
 use std::process::ExitCode;
 
@@ -82,6 +83,10 @@ fn play() -> anyhow::Result<ExitCode> {
         input::hostile_kubeconfig_is_refused,
         metrics::metric_source_down_holds_and_says_so,
         metrics::empty_results_and_nan_hold_and_say_so,
+        thresholds::threshold_of_argo_tells_good_from_bad,
+        thresholds::threshold_of_flagger_tells_good_from_bad,
+        thresholds::threshold_with_two_meanings_is_refused_at_the_door,
+        thresholds::job_measures_and_takes_the_release_back,
         metrics::nothing_is_written_at_rest,
     ];
     let trials = stories.map(|(name, story)| {

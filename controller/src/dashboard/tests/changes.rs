@@ -16,7 +16,7 @@ use crate::dashboard::{
 };
 
 /// Longest wait for something that has to come.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Reader {
     data: BodyDataStream,
