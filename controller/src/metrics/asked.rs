@@ -19,7 +19,8 @@ pub struct Asked {
     pub kind: AskedKind,
     /// Whether nothing follows from it.
     pub informs: bool,
-    /// The question, in the language of its source; none where it was not asked in this round.
+    /// The question on which it is judged, in the language of its source; none where it was not
+    /// asked in this round.
     pub query: Option<String>,
     /// Numbers that its threshold speaks of, where they can be told from it.
     pub bounds: Vec<f64>,
@@ -46,9 +47,10 @@ pub(super) fn of(
     answered: Option<Result<Answer, String>>,
 ) -> Asked {
     let query = match &planned.question {
-        Question::Compare(raw, _) | Question::Count(raw, _) => Some(raw.selectors.join("\n")),
+        Question::Compare(raw, _) => Some(raw.selectors.join("\n")),
         Question::Threshold(query) => Some(query.clone()),
-        Question::NotDue(_) | Question::Waits => None,
+        // What is only counted at the end is not what was compared before.
+        Question::Count(..) | Question::NotDue(_) | Question::Waits => None,
     };
     let template = request.analysis.iter().find(|template| template.name == planned.template);
     let (kind, bounds) = match &planned.metric.judge {

@@ -147,8 +147,6 @@ export type CellState = "Pending" | "Deploying" | "Canary" | "Approval" | "Promo
 export interface ClusterRow {
   /** Namespaces in which Rollouts may act. */
   allowedNamespaces: string[];
-  /** Version and channel of the Gateway API there; absent where the hub reports none. */
-  gateway: string | null;
   /** Version of its API server. */
   kubernetesVersion: string | null;
   /** Its labels: what placements and waves select. */
@@ -157,8 +155,6 @@ export interface ClusterRow {
   message: string;
   /** Its default source of measurements. */
   metricProvider: string | null;
-  /** Rights that the hub lacks there; absent where the hub reports none. */
-  missingRights: string[] | null;
   /** Name. */
   name: string;
   /** Whether the hub can act there; absent until it has looked. */

@@ -31,8 +31,13 @@ export interface Drawing {
   dots?: (Dot | null)[];
 }
 
-const HEIGHT = 190;
+const HEIGHT = 200;
+/** Room above the lines for the names of the steps, and beside them for the last one. */
+const ROOM_ABOVE = 18;
+const ROOM_RIGHT = 36;
 const LABEL_FONT = "11px system-ui, sans-serif";
+/** Least span of time, in seconds. */
+const SPAN_MIN = 60;
 /** Evidence below a hundredth, or a thousand times beyond its bar, is off the chart. */
 const BELOW = Math.log(0.01);
 const BEYOND = Math.log(1_000);
@@ -63,8 +68,8 @@ function drawMarks(plot: uPlot, marks: Mark[]): void {
     // Steps that follow each other closely would write over each other.
     const from = x + 4 * devicePixelRatio;
     const width = ctx.measureText(mark.label).width;
-    if (from < free || from + width > bbox.left + bbox.width) continue;
-    ctx.fillText(mark.label, from, bbox.top + 11 * devicePixelRatio);
+    if (from < free || from + width > bbox.left + bbox.width + ROOM_RIGHT * devicePixelRatio) continue;
+    ctx.fillText(mark.label, from, bbox.top - 5 * devicePixelRatio);
     free = from + width + 4 * devicePixelRatio;
   }
   ctx.restore();
@@ -117,8 +122,9 @@ function rangeOf(unit: Drawing["unit"], lines: Line[]): uPlot.Range.MinMax {
     return [Math.max(BELOW, Math.min(low, 0)) - 0.3, Math.min(high, bar + BEYOND) + 0.5];
   }
   const from = unit === "%" ? 0 : Math.min(low, 0);
-  const room = (high - from) * 0.12;
-  return [from, high + (room > 0 ? room : 1)];
+  const room = high > from ? (high - from) * 0.12 : 1;
+  // A line along zero is seen, too.
+  return [from - room * 0.3, high + room];
 }
 
 export interface Drawn {
@@ -145,14 +151,16 @@ export function drawChart(into: HTMLElement, width: number, drawing: Drawing): D
     {
       width,
       height: HEIGHT,
+      padding: [ROOM_ABOVE, ROOM_RIGHT, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "UTC"),
       cursor: { drag: { x: false, y: false } },
       legend: { live: true },
-      scales: { x: { time: true }, y: { range: () => rangeOf(unit, shown.lines) } },
+      scales: { x: { time: true, range: (_, from, to) => [from, Math.max(to, from + SPAN_MIN)] }, y: { range: () => rangeOf(unit, shown.lines) } },
       axes: [
         {
           ...axis,
           space: 74,
+          size: 32,
           values: (_, moments, __, ___, increment) => moments.map((seconds) => clock(seconds, increment < 60 ? 19 : 16)),
         },
         {
@@ -168,7 +176,8 @@ export function drawChart(into: HTMLElement, width: number, drawing: Drawing): D
           label: line.name,
           stroke: colorOf(line.color),
           width: line.dashed ? 1.25 : 1.75,
-          points: { show: false },
+          // A single point makes no line.
+          points: { show: (self: uPlot) => self.data[0].length === 1 },
           ...(line.dashed ? { dash: [6, 4] } : {}),
           value: (_: uPlot, value: number | null) => told(value),
         })),

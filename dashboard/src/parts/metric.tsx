@@ -45,7 +45,7 @@ function Sentence({ series }: { series: SeriesView }) {
     return (
       <p>
         {value == null ? "No number at last" : `${figure(value)} at last`}
-        {series.limit ? (
+        {series.limit && !series.message.includes(series.limit) ? (
           <>
             {"; allowed: "}
             <code>{series.limit}</code>
@@ -62,6 +62,7 @@ function Sentence({ series }: { series: SeriesView }) {
 
 function events(series: SeriesView): string {
   const arm = (bad = 0, total = 0) => `${figure(total > 0 ? (100 * bad) / total : 0)} % of ${count(total)} events bad`;
+  if (!last(series.canaryTotal) && !last(series.stableTotal)) return "No events have been counted here yet.";
   return `Here in this attempt: canary ${arm(last(series.canaryBad), last(series.canaryTotal))}, stable ${arm(last(series.stableBad), last(series.stableTotal))}.`;
 }
 
@@ -124,7 +125,7 @@ function measured(series: SeriesView): Line[] {
 /** Good measurements are small dots, others large ones; where there is none stands a glyph. */
 function dot(verdict: SeriesView["verdict"]) {
   if (verdict === "Pass") return { color: "--good", glyph: "" };
-  return { color: verdict === "NoData" ? "--wait" : "--bad", glyph: VERDICTS[verdict].glyph };
+  return { color: verdict === "Fail" || verdict === "Error" ? "--bad" : "--wait", glyph: VERDICTS[verdict].glyph };
 }
 
 interface ColumnOf {
@@ -155,7 +156,7 @@ function Twin({ series }: { series: SeriesView }) {
   const from = Math.max(0, series.atMs.length - ROWS);
   return (
     <details open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>Table: the last {Math.min(ROWS, series.atMs.length)} points</summary>
+      <summary>{series.atMs.length === 1 ? "Table: one point" : `Table: the last ${Math.min(ROWS, series.atMs.length)} points`}</summary>
       {open ? <Points series={series} from={from} columns={columnsOf(series)} /> : null}
     </details>
   );

@@ -4,7 +4,13 @@
 const MOST = 1e6;
 const LEAST = 0.01;
 
-export const figure = (value: number): string => value.toLocaleString("en", { maximumSignificantDigits: 3 });
+/** Below this, zeros would have to be counted. */
+const SMALL = 1e-4;
+
+export function figure(value: number): string {
+  if (value !== 0 && Math.abs(value) < SMALL) return value.toExponential(2);
+  return value.toLocaleString("en", { maximumSignificantDigits: 3 });
+}
 
 export const count = (value: number): string => value.toLocaleString("en", { maximumFractionDigits: 0 });
 
