@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use crate::{
+    dashboard::GateFeed,
     judgement::{Judgement, Trial},
     metrics::{self, GateRequest, GateState, Sources},
     recording::Recorder,
@@ -33,6 +34,8 @@ pub struct Gates {
     members: BTreeMap<MemberId, Kept>,
     judgement: Option<Arc<Judgement>>,
     clock: Arc<Notify>,
+    /// Where people look at the evidence, if anywhere.
+    feed: Option<GateFeed>,
 }
 
 #[derive(Debug)]
@@ -68,16 +71,25 @@ pub struct Inputs {
     pub pods: Pods,
 }
 
+impl Drop for Gates {
+    fn drop(&mut self) {
+        if let Some(feed) = &self.feed {
+            feed.forget();
+        }
+    }
+}
+
 impl Gates {
-    /// No gates; `clock` is rung with every new piece of evidence.
+    /// No gates; `clock` is rung with every new piece of evidence, and `feed` gets it, too.
     #[must_use]
-    pub fn new(clock: Arc<Notify>) -> Self {
+    pub fn new(clock: Arc<Notify>, feed: Option<GateFeed>) -> Self {
         Self {
             evidence: Arc::default(),
             running: BTreeMap::new(),
             members: BTreeMap::new(),
             judgement: None,
             clock,
+            feed,
         }
     }
 
@@ -183,6 +195,7 @@ impl Gates {
             judgement,
             evidence: Arc::clone(&self.evidence),
             clock: Arc::clone(&self.clock),
+            feed: self.feed.clone(),
         };
         let mut task = JoinSet::new();
         task.spawn(gathering.run());
@@ -219,6 +232,7 @@ struct Gathering {
     judgement: Arc<Judgement>,
     evidence: Arc<Mutex<BTreeMap<MemberId, Evidence>>>,
     clock: Arc<Notify>,
+    feed: Option<GateFeed>,
 }
 
 impl Gathering {
@@ -233,6 +247,9 @@ impl Gathering {
             let round =
                 metrics::evaluate(&self.sources, &asked, &mut state.0, &self.judgement).await;
             put(&self.evidence, &self.gate.member, translate(&self.gate, &round));
+            if let Some(feed) = &self.feed {
+                feed.take(&self.gate, self.judgement.judge(), &round);
+            }
             self.clock.notify_one();
             tokio::time::sleep(round.next_round_in).await;
         }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     act::{self, HubLane, Lanes},
+    dashboard::{EvidenceFeed, GateFeed},
     events::Events,
     fleet::{Registry, client::CALL_TIMEOUT},
     gates::{Gates, Inputs},
@@ -56,6 +57,8 @@ pub struct Context {
     pub surroundings: Surroundings,
     /// Where attempts are recorded, if they are.
     pub recorder: Option<Recorder>,
+    /// Where people look at the evidence of gates, if the dashboard is served.
+    pub feed: Option<Arc<EvidenceFeed>>,
 }
 
 /// One Rollout under control.
@@ -71,10 +74,11 @@ impl Reconciler {
     /// Takes a Rollout under control until it is gone.
     pub async fn run(context: Arc<Context>, key: Key) {
         let clock = context.wakes.clock(&key);
+        let feed = context.feed.clone().map(|feed| GateFeed::new(feed, key.clone()));
         let mut reconciler = Self {
             lanes: Lanes::default(),
             hub_lane: HubLane::new(context.client.clone(), Arc::clone(&context.hub.rollouts)),
-            gates: Gates::new(Arc::clone(&clock)),
+            gates: Gates::new(Arc::clone(&clock), feed),
             key,
             context,
         };

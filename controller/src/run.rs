@@ -73,6 +73,8 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         Arc::clone(&hub),
         Arc::clone(&wakes),
     ));
+    // Gates feed it; the dashboard shows it.
+    let evidence = Arc::new(EvidenceFeed::default());
     let (events, publish) = Events::new(client.clone());
     let context = Arc::new(Context {
         client: client.clone(),
@@ -88,6 +90,7 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
             member: None,
         },
         recorder,
+        feed: arguments.dashboard.dashboard_listen.map(|_| Arc::clone(&evidence)),
     });
 
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
@@ -95,8 +98,6 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     tasks.spawn(registry.run());
     tasks.spawn(publish);
     tasks.spawn(supervise(context));
-    // Gates feed it; the dashboard shows it.
-    let evidence = Arc::new(EvidenceFeed::default());
     dashboard::start(arguments.dashboard, &client, &hub, evidence, &mut tasks).await?;
     let (address, served) = (arguments.listen, Arc::clone(&hub));
     tasks.spawn(async move {

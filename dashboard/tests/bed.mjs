@@ -21,6 +21,10 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
+/** A browser reports every refusal, which is looked at where it is caused; and without TLS, that
+ * only TLS would let it keep other windows away. */
+const EXPECTED = ["Failed to load resource", "Cross-Origin-Opener-Policy header has been ignored"];
+
 /** Longest wait for something that has to come, in milliseconds. */
 export const PATIENCE_MS = 15_000;
 
@@ -47,8 +51,10 @@ export async function startFleet(...more) {
       resolve(line.slice("listening ".length));
     });
   });
-  // A test that fails leaves no fleet behind.
+  // A test that fails leaves no fleet behind, and no process that waits for one.
   process.once("exit", () => child.kill("SIGKILL"));
+  child.unref();
+  child.stdout.unref();
   const stop = async () => {
     child.kill("SIGKILL");
     await ended;
@@ -72,8 +78,7 @@ export async function openPage(browser, fleet, options = {}) {
   const hosts = new Set();
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("console", (message) => {
-    // A browser reports every refusal; those are looked at where they are caused.
-    if (message.type() === "error" && !message.text().includes("Failed to load resource")) problems.push(message.text());
+    if (message.type() === "error" && !EXPECTED.some((text) => message.text().includes(text))) problems.push(message.text());
   });
   page.on("request", (request) => hosts.add(new URL(request.url()).host));
   await page.goto(fleet.url);

@@ -52,6 +52,15 @@ test("search, open, look around and abort with keys only", async () => {
   await context.close();
 });
 
+test("the search takes every letter, however fast they come", async () => {
+  const { page, context } = await openPage(browser, fleet);
+  await page.evaluate(() => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true })));
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "search");
+  await page.keyboard.type("shop/recomm");
+  assert.equal(new URL(page.url()).searchParams.get("q"), "shop/recomm");
+  await context.close();
+});
+
 test("live changes leave the focus where it is", async () => {
   const { page, context } = await openPage(browser, fleet);
   await page.goto(`${fleet.url}/?q=service-0013&state=Moving`);

@@ -31,6 +31,28 @@ test("every change comes without a reload, on one stream", async () => {
   await fleet.stop();
 });
 
+test("new points of an open analysis come by themselves, thresholds with their bound", async () => {
+  const fleet = await startFleet();
+  const { page, context, problems } = await openPage(browser, fleet);
+  await page.goto(`${fleet.url}/rollouts/shop/checkout/analysis`);
+  const memory = page.getByRole("region", { name: "Metric golden-signals/memory" });
+  await memory.getByText("a number against a condition").waitFor();
+  await memory.getByText("bound", { exact: true }).waitFor();
+  await memory.getByText("Table: the last 20 points").click();
+  await memory.getByRole("row").nth(1).waitFor();
+  const newest = '[aria-label="Metric golden-signals/memory"] .figures tbody tr:last-child th';
+  const before = await page.locator(newest).textContent();
+  await page.waitForFunction(
+    ([newest, before]) => document.querySelector(newest).textContent !== before,
+    [newest, before],
+  );
+  const all = page.getByRole("region", { name: "Metric all comparisons" });
+  await all.getByText(/Evidence that it is worse/).waitFor();
+  assert.deepEqual(problems, []);
+  await context.close();
+  await fleet.stop();
+});
+
 test("a silent API server is told as what it is", async () => {
   const fleet = await startFleet();
   const { page, context } = await openPage(browser, fleet);

@@ -14,10 +14,10 @@ const SCREENS = [
   ["approval", "/rollouts/shop/payments", ["Needs a person", "Approve us-east-1", "goes from 10 % to 33 %"]],
   ["aborted", "/rollouts/shop/search", ["Taken back", "8.4 %", "at most 2 times 0.1 %", "owed a rollback"]],
   ["unreachable", "/rollouts/shop/catalog", ["its state is unknown"]],
-  ["analysis", "/rollouts/shop/checkout/analysis", ["Evidence for abort", "promotion bar", "sum by (pod)"]],
+  ["analysis", "/rollouts/shop/checkout/analysis", ["Evidence that it is worse", "promotion bar", "http_errors_total", "result[0] < 0.8 holds"]],
   ["no-evidence", "/rollouts/shop/payments/analysis", ["No evidence from us-east-1 yet"]],
   ["history", "/rollouts/shop/checkout/history", ["RouteNotAccepted", "618e741e25 → 7a1b2c3d4e"]],
-  ["clusters", "/clusters", ["10 of 12 can be acted in", "InvalidCredentials", "not reported"]],
+  ["clusters", "/clusters", ["10 of 12 can be acted in", "InvalidCredentials", "shop, team-00, team-01 and 2 more"]],
   ["nothing", "/rollouts/shop/none", ["There is no rollout shop/none"]],
   ["no-screen", "/no/such/screen", ["There is no such screen"]],
 ];

@@ -33,7 +33,8 @@ pub(crate) async fn set_up_hub(hub: &Cluster) -> anyhow::Result<()> {
         apply::apply_crds(&client, &apply::documents(&crd)?).await?;
     }
     apply::apply(&client, &namespace(NAMESPACE)).await?;
-    apply::apply_all(&client, &apply::documents(&chart("lockflight/rbac.yaml"))?).await
+    apply::apply_all(&client, &apply::documents(&chart("lockflight/rbac.yaml"))?).await?;
+    apply::apply_all(&client, &apply::documents(&chart("lockflight/rbac-dashboard.yaml"))?).await
 }
 
 /// The account in a member. It may do nothing until a namespace opts in.

@@ -234,7 +234,19 @@ impl Fleet {
         env: Vec<(String, String)>,
     ) -> anyhow::Result<HubProcess> {
         let kubeconfig = access::write_own_kubeconfig(&self.hub).await?;
-        HubProcess::new(program, &kubeconfig, self.dir(), env)
+        HubProcess::new(program, &kubeconfig, self.dir(), env, Vec::new())
+    }
+
+    /// The same with its dashboard on, at [`addresses::HUB_DASHBOARD`] and with sign-in by token.
+    pub async fn hub_process_with_dashboard(
+        &self,
+        program: &Path,
+        env: Vec<(String, String)>,
+    ) -> anyhow::Result<HubProcess> {
+        let kubeconfig = access::write_own_kubeconfig(&self.hub).await?;
+        let listen = format!("--dashboard-listen={}", addresses::HUB_DASHBOARD);
+        let dashboard = vec![listen, "--dashboard-sign-in=token".to_owned()];
+        HubProcess::new(program, &kubeconfig, self.dir(), env, dashboard)
     }
 
     /// Makes the clusters (hub first) reachable from outside through listeners that

@@ -18,12 +18,14 @@ pub struct HubProcess {
 }
 
 impl HubProcess {
-    /// Prepares `program`; `kubeconfig` is that of its ServiceAccount.
+    /// Prepares `program`; `kubeconfig` is that of its ServiceAccount, and `more` are arguments
+    /// beside those that every hub needs.
     pub(crate) fn new(
         program: &Path,
         kubeconfig: &Path,
         dir: &Path,
         env: Vec<(String, String)>,
+        more: Vec<String>,
     ) -> anyhow::Result<Self> {
         let args = [
             "run".to_owned(),
@@ -38,7 +40,7 @@ impl HubProcess {
             process: Process::new(Spec {
                 name: "the hub controller".to_owned(),
                 program: program.to_owned(),
-                args: args.into(),
+                args: args.into_iter().chain(more).collect(),
                 env,
                 log: process::create_log(dir.join("lockflight.log"))?,
             }),

@@ -268,7 +268,11 @@ fn times(log: f64) -> String {
 
 fn sentence(standing: &Standing) -> String {
     let worst = standing.metrics.iter().max_by(|a, b| a.against_ln.total_cmp(&b.against_ln));
-    let weakest = standing.metrics.iter().min_by(|a, b| a.in_favour_ln.total_cmp(&b.in_favour_ln));
+    // What no promotion waits for is named only where there is nothing else.
+    let promoting = standing.metrics.iter().filter(|metric| metric.promotes);
+    let weakest = promoting
+        .min_by(|a, b| a.in_favour_ln.total_cmp(&b.in_favour_ln))
+        .or_else(|| standing.metrics.first());
     let share = |counts: ArmCounts| percent(float(counts.bad) / float(counts.events.max(1)));
     let both = |rates: Rates| match (rates.canary.events, rates.stable.events) {
         (0, _) => "the canary has had no events yet".to_owned(),

@@ -1,7 +1,11 @@
 //! Evidence of the scene `checkout`: one cluster without harm, one that gets worse slowly.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use lockflight::dashboard::{AgainstBar, Arm, EvidenceFeed, EvidencePoint, SeriesFacts, SeriesKey};
+use lockflight::dashboard::{
+    AgainstBar, Arm, Balance, EvidenceFeed, EvidencePoint, Seen, SeriesFacts, SeriesKey,
+    view::SeriesKind,
+};
+use lockflight_crds::VerdictState;
 
 use crate::world::{World, cluster_name};
 
@@ -17,6 +21,8 @@ const PROMOTE_BAR: f64 = 2.996;
 
 /// Metrics: name, share of bad events, how much worse the new revision is.
 const METRICS: [(&str, f64, f64); 2] = [("errors", 0.002, 1.0), ("latency", 0.01, 1.15)];
+/// A threshold: its name and its bound.
+const MEMORY: (&str, f64) = ("memory", 0.8);
 
 /// Points up to now, as if the gates had been open for half an hour.
 pub(crate) fn backfill(world: &World, feed: &EvidenceFeed) {
@@ -37,26 +43,84 @@ pub(crate) fn grow(world: &World, feed: &EvidenceFeed, seconds: u64) {
 fn push(world: &World, feed: &EvidenceFeed, at: DateTime<Utc>, number: u32) {
     let clusters = world.clusters.select(|_| true).len();
     for cluster in 1..3_usize.min(clusters) {
+        let key = |metric: &str| SeriesKey {
+            namespace: "shop".to_owned(),
+            rollout: "checkout".to_owned(),
+            cluster: cluster_name(cluster),
+            metric: metric.to_owned(),
+        };
+        let point =
+            |verdict, seen| Some(EvidencePoint { at, step: step_at(number).0, verdict, seen });
+        let mut worst: Option<Balance> = None;
         for (metric, base, worse) in METRICS {
-            let key = SeriesKey {
-                namespace: "shop".to_owned(),
-                rollout: "checkout".to_owned(),
-                cluster: cluster_name(cluster),
-                metric: metric.to_owned(),
-            };
-            feed.push(key, facts(metric), point(at, number, base, worse, cluster));
+            let harm = if cluster == 2 { worse + 0.4 } else { worse };
+            let balance = balance(number, harm);
+            let (canary, stable) = totals(number, base, harm);
+            let seen = Seen::Compared { canary, stable, balance };
+            let name = format!("golden-signals/{metric}");
+            feed.push(key(&name), compared(metric), point(VerdictState::Pass, seen));
+            worst = worst.filter(|worst| against(worst) > against(&balance)).or(Some(balance));
         }
+        let all = Seen::Together(worst.unwrap_or_default());
+        feed.push(key("all comparisons"), together(), point(VerdictState::Pass, all));
+        let (verdict, used) = memory(number);
+        let name = format!("golden-signals/{}", MEMORY.0);
+        feed.push(key(&name), threshold(verdict), point(verdict, Seen::Measured(used)));
     }
 }
 
-fn facts(metric: &str) -> SeriesFacts {
+fn against(balance: &Balance) -> f64 {
+    balance.abort.map_or(0.0, |abort| abort.ln_e)
+}
+
+fn compared(metric: &str) -> SeriesFacts {
+    let selector = |what: &str| format!("http_{metric}_{what}{{service=\"checkout\"}}");
     SeriesFacts {
         attempt: 3,
-        query: Some(format!(
-            "sum by (pod) (increase(http_{metric}_total{{service=\"checkout\"}}[1m]))"
-        )),
-        verdict: "Watch".to_owned(),
-        message: format!("{metric}: no sign of harm, 61 of 100 samples"),
+        query: Some(format!("{}\n{}", selector("bad_total"), selector("total"))),
+        verdict: VerdictState::Pass,
+        ..SeriesFacts::default()
+    }
+}
+
+fn together() -> SeriesFacts {
+    SeriesFacts {
+        attempt: 3,
+        kind: SeriesKind::Together,
+        verdict: VerdictState::Pass,
+        message: "golden-signals/latency: 1.1 % of the canary's events are bad, 1 % of stable's"
+            .to_owned(),
+        ..SeriesFacts::default()
+    }
+}
+
+fn threshold(verdict: VerdictState) -> SeriesFacts {
+    let limit = format!("result[0] < {}", MEMORY.1);
+    SeriesFacts {
+        attempt: 3,
+        kind: SeriesKind::Threshold,
+        query: Some(
+            "max(container_memory_working_set_bytes{pod=~\"checkout-7a1b2c3d4e-.*\"} / \
+             on (pod) kube_pod_container_resource_limits{resource=\"memory\"})"
+                .to_owned(),
+        ),
+        bounds: vec![MEMORY.1],
+        verdict,
+        message: match verdict {
+            VerdictState::Pass => format!("{limit} holds"),
+            _ => format!("{limit} does not hold: failure 1 of 3 tolerated in a row"),
+        },
+        limit,
+        ..SeriesFacts::default()
+    }
+}
+
+/// Part of the memory in use; a source that says nothing for a while, and one peak.
+fn memory(number: u32) -> (VerdictState, Option<f64>) {
+    match number {
+        130..140 => (VerdictState::NoData, None),
+        250..253 => (VerdictState::Watch, Some(0.86)),
+        _ => (VerdictState::Pass, Some(0.55 + 0.12 * (f64::from(number) / 23.0).sin())),
     }
 }
 
@@ -84,19 +148,11 @@ fn totals(number: u32, base: f64, harm: f64) -> (Arm, Arm) {
     (whole(canary), whole(stable))
 }
 
-fn point(at: DateTime<Utc>, number: u32, base: f64, worse: f64, cluster: usize) -> EvidencePoint {
-    let harm = if cluster == 2 { worse + 0.4 } else { worse };
-    let (canary, stable) = totals(number, base, harm);
+fn balance(number: u32, harm: f64) -> Balance {
     let time = f64::from(number);
-    EvidencePoint {
-        at,
-        step: step_at(number).0,
-        canary,
-        stable,
-        abort: AgainstBar { ln_e: (harm - 1.0) * time / 60.0 - 1.2, bar: ABORT_BAR },
-        promote: AgainstBar {
-            ln_e: (time / (130.0 * harm)).min(2.6) - 0.8 * (harm - 1.0),
-            bar: PROMOTE_BAR,
-        },
+    let good = (time / (130.0 * harm)).min(2.6) - 0.8 * (harm - 1.0);
+    Balance {
+        abort: Some(AgainstBar { ln_e: (harm - 1.0) * time / 60.0 - 1.2, bar: ABORT_BAR }),
+        promote: Some(AgainstBar { ln_e: good, bar: PROMOTE_BAR }),
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn commands(world: &World) {
         let mut told = None;
         world.change(&key, |rollout| told = take_up(rollout));
         if let Some((warning, reason, note)) = told {
-            world.tell(&key.name, warning, reason, &note);
+            world.tell(&key.name, warning, reason, &note, Utc::now());
         }
     }
 }

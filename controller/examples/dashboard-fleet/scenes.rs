@@ -61,7 +61,7 @@ impl Scene {
             .filter(|(_, range)| !range.is_empty())
             .map(|(name, range)| {
                 json!({"name": name, "clusters": clusters[range.clone()],
-                       "maxConcurrent": range.len().div_ceil(4).max(1), "bakeSeconds": 3600,
+                       "maxConcurrent": range.len().min(4), "bakeSeconds": 3600,
                        "samples": 100, "phase": phase(range), "since": ago(1_200),
                        "approval": if *name == "rest" { "Before" } else { "None" }})
             })

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::core::v1::Event;
 use lockflight::shelf::{Key, Shelf};
 use lockflight_crds::{Cluster, Rollout};
@@ -47,8 +47,10 @@ impl World {
         let names: Vec<String> = (0..clusters).map(cluster_name).collect();
         world.rollouts.replace(scenes::all(&names, rollouts)?);
         world.events.replace(Vec::new());
-        for (rollout, warning, reason, note) in scenes::events() {
-            world.tell(rollout, warning, reason, note);
+        let events = scenes::events();
+        for (position, (rollout, warning, reason, note)) in events.iter().enumerate() {
+            let minutes = i64::try_from(events.len() - position).unwrap_or(0) * 4;
+            world.tell(rollout, *warning, reason, note, Utc::now() - TimeDelta::minutes(minutes));
         }
         Ok(world)
     }
@@ -77,7 +79,14 @@ impl World {
     }
 
     /// An Event about a Rollout of the scenes.
-    pub(crate) fn tell(&self, rollout: &str, warning: bool, reason: &str, note: &str) {
+    pub(crate) fn tell(
+        &self,
+        rollout: &str,
+        warning: bool,
+        reason: &str,
+        note: &str,
+        at: DateTime<Utc>,
+    ) {
         let version = self.next_version();
         let event = json!({
             "apiVersion": "v1", "kind": "Event",
@@ -86,7 +95,7 @@ impl World {
             "involvedObject": {"kind": "Rollout", "namespace": "shop", "name": rollout},
             "type": if warning { "Warning" } else { "Normal" },
             "reason": reason, "message": note,
-            "eventTime": Utc::now().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            "eventTime": at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
         });
         match serde_json::from_value(event) {
             Ok(event) => self.events.put(event),
@@ -113,7 +122,7 @@ fn cluster(number: usize) -> serde_json::Result<Cluster> {
                      "labels": {"region": region, "tier": "prod"}},
         "spec": {"server": format!("https://{name}.example.internal:6443"),
                  "credentials": {"secretName": name},
-                 "metrics": {"provider": "prometheus"}, "allowedNamespaces": ["shop"]},
+                 "metrics": {"provider": "prometheus"}, "allowedNamespaces": ["shop", "team-00", "team-01", "team-02", "team-03"]},
         "status": {"kubernetesVersion": if number % 5 == 3 { "v1.36.4" } else { "v1.37.2" },
             "conditions": [{"type": "Ready", "status": ready, "reason": reason,
                 "message": message, "lastTransitionTime": scenes::ago(4_000)}]},

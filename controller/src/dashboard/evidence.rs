@@ -5,16 +5,27 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use lockflight_crds::VerdictState;
 
-use super::view::{AnalysisPage, SeriesView};
+use super::view::{AnalysisPage, SeriesKind, SeriesView};
 
-/// Points kept per metric and cluster: at one in five seconds the last hour.
-pub const POINTS_MAX: usize = 720;
+mod columns;
+
+/// Points kept per metric and cluster: with windows of 15 s the last two hours.
+pub const POINTS_MAX: usize = 512;
 /// Series kept in all; at their limit the one that was fed least recently is forgotten. With
-/// [`POINTS_MAX`] points of 96 bytes each, a full feed holds about 135 MB, and a fleet whose
-/// gates are open in 50 clusters with 4 metrics holds 14 MB.
-pub const SERIES_MAX: usize = 2_000;
+/// [`POINTS_MAX`] points of [`POINT_BYTES_MAX`] bytes each, a full feed holds 57 MB, and a fleet
+/// whose gates are open in 50 clusters with 4 metrics holds 11 MB.
+pub const SERIES_MAX: usize = 1_000;
+/// Size of a kept point.
+pub const POINT_BYTES_MAX: usize = 112;
+/// A point that says what the last one said is taken only so long after it.
+const UNCHANGED_AFTER: TimeDelta = TimeDelta::seconds(15);
+/// Length of a query, a sentence or a limit that is kept.
+const TEXT_BYTES_MAX: usize = 4 * 1024;
+
+const _: () = assert!(size_of::<(u64, EvidencePoint)>() <= POINT_BYTES_MAX);
 
 /// Where a series belongs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,19 +41,42 @@ pub struct SeriesKey {
 }
 
 /// What a series is about.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SeriesFacts {
     /// Attempt of the Rollout; points of an older one are dropped when a newer one begins.
     pub attempt: i64,
-    /// What is asked of the source.
+    /// How it is judged; points of another kind are dropped, too.
+    pub kind: SeriesKind,
+    /// Whether nothing follows from it.
+    pub informs: bool,
+    /// What is asked of the source; without it the last one is kept.
     pub query: Option<String>,
+    /// What is allowed, in words.
+    pub limit: String,
+    /// Numbers that a threshold compares with.
+    pub bounds: Vec<f64>,
     /// The verdict in one word.
-    pub verdict: String,
+    pub verdict: VerdictState,
     /// The verdict in a sentence.
     pub message: String,
 }
 
-/// Events of one arm since the window opened.
+impl Default for SeriesFacts {
+    fn default() -> Self {
+        Self {
+            attempt: 0,
+            kind: SeriesKind::default(),
+            informs: false,
+            query: None,
+            limit: String::new(),
+            bounds: Vec::new(),
+            verdict: VerdictState::Watch,
+            message: String::new(),
+        }
+    }
+}
+
+/// Events of one arm since the attempt began.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Arm {
     /// Bad ones.
@@ -60,6 +94,33 @@ pub struct AgainstBar {
     pub bar: f64,
 }
 
+/// Evidence for both conclusions; none where it can never come to one.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Balance {
+    /// Evidence that the new revision is worse.
+    pub abort: Option<AgainstBar>,
+    /// Evidence that the new revision is good enough.
+    pub promote: Option<AgainstBar>,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Seen {
+    /// All comparisons together.
+    Together(Balance),
+    /// Both revisions in this cluster, and the evidence of all clusters.
+    Compared {
+        /// The new revision.
+        canary: Arm,
+        /// The stable revision beside it.
+        stable: Arm,
+        /// The evidence.
+        balance: Balance,
+    },
+    /// A measurement; none where there was no usable number.
+    Measured(Option<f64>),
+}
+
 /// What a gate had seen at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EvidencePoint {
@@ -67,14 +128,17 @@ pub struct EvidencePoint {
     pub at: DateTime<Utc>,
     /// Step in the cluster, from 1.
     pub step: u32,
-    /// The new revision.
-    pub canary: Arm,
-    /// The stable revision beside it.
-    pub stable: Arm,
-    /// Evidence that the new revision is worse.
-    pub abort: AgainstBar,
-    /// Evidence that the new revision is good enough.
-    pub promote: AgainstBar,
+    /// The verdict then.
+    pub verdict: VerdictState,
+    /// What was seen.
+    pub seen: Seen,
+}
+
+impl EvidencePoint {
+    /// Whether it says nothing that an earlier one has not said a moment ago.
+    fn repeats(&self, last: &Self) -> bool {
+        Self { at: last.at, ..*self } == *last && self.at - last.at < UNCHANGED_AFTER
+    }
 }
 
 /// Every series that is kept.
@@ -86,7 +150,7 @@ pub struct EvidenceFeed {
 #[derive(Debug, Default)]
 struct State {
     series: BTreeMap<SeriesKey, Series>,
-    /// Number of the newest point over all series.
+    /// Number of the newest change over all series.
     newest: u64,
 }
 
@@ -95,47 +159,47 @@ struct Series {
     facts: SeriesFacts,
     points: VecDeque<(u64, EvidencePoint)>,
     dropped: u64,
+    /// Number of its last change.
     fed: u64,
 }
 
 impl EvidenceFeed {
-    /// Takes a point. Never waits and never fails: what does not fit pushes out what is oldest.
-    pub fn push(&self, key: SeriesKey, facts: SeriesFacts, point: EvidencePoint) {
+    /// Takes what is known of a series, and a point if there is a new one. Never waits for
+    /// anything and never fails: what does not fit pushes out what is oldest.
+    pub fn push(&self, key: SeriesKey, facts: SeriesFacts, point: Option<EvidencePoint>) {
+        let facts = bounded(facts);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.newest += 1;
-        let number = state.newest;
+        let number = state.newest + 1;
         if !state.series.contains_key(&key) && state.series.len() >= SERIES_MAX {
             let idle = state.series.iter().min_by_key(|(_, series)| series.fed);
             let idle = idle.map(|(key, _)| key.clone());
             idle.and_then(|key| state.series.remove(&key));
         }
         let series = state.series.entry(key).or_insert_with(|| Series {
-            facts: facts.clone(),
+            facts: SeriesFacts { kind: facts.kind, ..SeriesFacts::default() },
             points: VecDeque::new(),
             dropped: 0,
-            fed: number,
+            fed: 0,
         });
-        if facts.attempt > series.facts.attempt {
-            series.points.clear();
-            series.dropped = 0;
+        if series.take(facts, point, number) {
+            state.newest = number;
         }
-        if series.points.len() == POINTS_MAX {
-            series.points.pop_front();
-            series.dropped += 1;
-        }
-        series.points.push_back((number, point));
-        series.facts = facts;
-        series.fed = number;
     }
 
-    /// Number of the newest point over all series.
+    /// Forgets a Rollout.
+    pub fn forget(&self, namespace: &str, rollout: &str) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.series.retain(|key, _| key.namespace != namespace || key.rollout != rollout);
+    }
+
+    /// Number of the newest change over all series.
     #[must_use]
     pub fn newest(&self) -> u64 {
         self.state.read().unwrap_or_else(PoisonError::into_inner).newest
     }
 
-    /// What a cluster of a Rollout has shown after point `since` (0: everything), and the number
-    /// of the newest point in it.
+    /// What a cluster of a Rollout has shown after change `since` (0: everything), and the number
+    /// of the newest change in it.
     #[must_use]
     pub fn page(
         &self,
@@ -152,11 +216,11 @@ impl EvidenceFeed {
         let mut clusters: Vec<String> =
             of_rollout.clone().map(|(key, _)| key.cluster.clone()).collect();
         clusters.dedup();
-        let series: Vec<SeriesView> = of_rollout
-            .filter(|(key, _)| key.cluster == cluster)
-            .map(|(key, series)| columns(&key.metric, series, since))
-            .filter(|view| since == 0 || !view.at_ms.is_empty())
+        let mut series: Vec<SeriesView> = of_rollout
+            .filter(|(key, series)| key.cluster == cluster && series.fed > since)
+            .map(|(key, series)| columns::of(&key.metric, series, since))
             .collect();
+        series.sort_by_key(|view| view.kind);
         let page = AnalysisPage {
             namespace: namespace.to_owned(),
             rollout: rollout.to_owned(),
@@ -169,100 +233,42 @@ impl EvidenceFeed {
     }
 }
 
-fn columns(metric: &str, series: &Series, since: u64) -> SeriesView {
-    let points: Vec<&EvidencePoint> =
-        series.points.iter().filter(|(number, _)| *number > since).map(|(_, p)| p).collect();
-    let column = |value: fn(&EvidencePoint) -> f64| -> Vec<f64> {
-        points.iter().map(|point| drawable(value(point))).collect()
-    };
-    SeriesView {
-        metric: metric.to_owned(),
-        attempt: series.facts.attempt,
-        query: series.facts.query.clone(),
-        verdict: series.facts.verdict.clone(),
-        message: series.facts.message.clone(),
-        dropped: series.dropped,
-        at_ms: points.iter().map(|point| point.at.timestamp_millis()).collect(),
-        step: points.iter().map(|point| point.step).collect(),
-        canary_bad: points.iter().map(|point| point.canary.bad).collect(),
-        canary_total: points.iter().map(|point| point.canary.total).collect(),
-        stable_bad: points.iter().map(|point| point.stable.bad).collect(),
-        stable_total: points.iter().map(|point| point.stable.total).collect(),
-        abort_evidence: column(|point| point.abort.ln_e),
-        abort_bar: column(|point| point.abort.bar),
-        promote_evidence: column(|point| point.promote.ln_e),
-        promote_bar: column(|point| point.promote.bar),
+impl Series {
+    /// Whether anything in it has changed.
+    fn take(&mut self, facts: SeriesFacts, point: Option<EvidencePoint>, number: u64) -> bool {
+        if facts.attempt > self.facts.attempt || facts.kind != self.facts.kind {
+            self.points.clear();
+            self.dropped = 0;
+        }
+        let query = facts.query.or_else(|| self.facts.query.take());
+        let facts = SeriesFacts { query, ..facts };
+        let last = self.points.back().map(|(_, last)| *last);
+        let point = point.filter(|point| last.is_none_or(|last| !point.repeats(&last)));
+        let changed = point.is_some() || facts.verdict != self.facts.verdict || self.fed == 0;
+        self.facts = facts;
+        if let Some(point) = point {
+            if self.points.len() == POINTS_MAX {
+                self.points.pop_front();
+                self.dropped += 1;
+            }
+            self.points.push_back((number, point));
+        }
+        if changed {
+            self.fed = number;
+        }
+        changed
     }
 }
 
-/// JSON has no infinity and charts have no end: evidence beyond all bounds is drawn at 10^6.
-fn drawable(value: f64) -> f64 {
-    if value.is_nan() { 0.0 } else { value.clamp(-1e6, 1e6) }
+/// Texts come from templates and sources; what is kept of them is bounded.
+fn bounded(mut facts: SeriesFacts) -> SeriesFacts {
+    let texts = [Some(&mut facts.limit), Some(&mut facts.message), facts.query.as_mut()];
+    for text in texts.into_iter().flatten() {
+        let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+        text.truncate(end);
+    }
+    facts
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(cluster: &str) -> SeriesKey {
-        SeriesKey {
-            namespace: "shop".to_owned(),
-            rollout: "checkout".to_owned(),
-            cluster: cluster.to_owned(),
-            metric: "errors".to_owned(),
-        }
-    }
-
-    fn point(total: u32) -> EvidencePoint {
-        EvidencePoint {
-            at: DateTime::UNIX_EPOCH,
-            step: 1,
-            canary: Arm { bad: 0.0, total: f64::from(total) },
-            stable: Arm::default(),
-            abort: AgainstBar { ln_e: f64::NEG_INFINITY, bar: 3.0 },
-            promote: AgainstBar::default(),
-        }
-    }
-
-    fn facts(attempt: i64) -> SeriesFacts {
-        SeriesFacts { attempt, ..SeriesFacts::default() }
-    }
-
-    fn totals(feed: &EvidenceFeed, since: u64) -> Vec<f64> {
-        let (page, _) = feed.page("shop", "checkout", "a", since);
-        page.series.first().map(|series| series.canary_total.clone()).unwrap_or_default()
-    }
-
-    #[test]
-    fn a_ring_keeps_the_newest_and_counts_what_it_drops() {
-        let feed = EvidenceFeed::default();
-        for total in 0..u32::try_from(POINTS_MAX).unwrap() + 3 {
-            feed.push(key("a"), facts(1), point(total));
-        }
-        let (page, newest) = feed.page("shop", "checkout", "a", 0);
-        assert_eq!((page.series[0].at_ms.len(), page.series[0].dropped), (POINTS_MAX, 3));
-        assert_eq!(totals(&feed, 0).first(), Some(&3.0));
-        assert_eq!(totals(&feed, newest - 1).len(), 1);
-        assert!(totals(&feed, newest).is_empty());
-        assert!(page.series[0].abort_evidence.iter().all(|value| value.is_finite()));
-    }
-
-    #[test]
-    fn a_new_attempt_starts_with_an_empty_ring() {
-        let feed = EvidenceFeed::default();
-        feed.push(key("a"), facts(1), point(7));
-        feed.push(key("a"), facts(2), point(9));
-        assert_eq!(totals(&feed, 0), [9.0]);
-    }
-
-    #[test]
-    fn at_the_limit_the_idlest_series_goes() {
-        let feed = EvidenceFeed::default();
-        for number in 0..=SERIES_MAX {
-            feed.push(key(&format!("c{number:05}")), facts(1), point(1));
-        }
-        let (page, _) = feed.page("shop", "checkout", "c00001", 0);
-        assert_eq!(page.clusters.len(), SERIES_MAX);
-        assert!(!page.clusters.contains(&"c00000".to_owned()));
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ mod assets;
 mod board;
 mod embed;
 mod evidence;
+mod gate_feed;
 mod guard;
 mod history;
 mod reply;
@@ -25,7 +26,9 @@ pub mod view;
 pub use access::{Access, AddressRange, InvalidAddressRange, code};
 pub use embed::{start, watch_events};
 pub use evidence::{
-    AgainstBar, Arm, EvidenceFeed, EvidencePoint, POINTS_MAX, SERIES_MAX, SeriesFacts, SeriesKey,
+    AgainstBar, Arm, Balance, EvidenceFeed, EvidencePoint, POINT_BYTES_MAX, POINTS_MAX, SERIES_MAX,
+    Seen, SeriesFacts, SeriesKey,
 };
+pub use gate_feed::GateFeed;
 pub use serve::{Dashboard, DashboardArguments, SignInMode};
 pub use source::Source;

@@ -11,7 +11,9 @@
 
 mod answer;
 mod arguments;
+mod asked;
 mod batch;
+mod bounds;
 mod builtin;
 mod compared;
 mod compat;
@@ -35,11 +37,12 @@ mod mock;
 mod round_tests;
 
 pub use arguments::Subject;
+pub use asked::{Asked, AskedKind};
 pub use batch::{Desk, Desks};
 pub use builtin::{BUILTIN_PREFIX, Builtin};
 pub use past::{PastError, PastRequest, StablePast, stable_past};
 pub use provider::{Egress, MemberClient, Provider, ProviderError, Secrets, Surroundings};
 pub use round::evaluate;
 pub use sources::Sources;
-pub use state::{Evidence, GateRequest, GateState};
+pub use state::{Compared, Evidence, GateRequest, GateState};
 pub use template::{Comparison, ResolvedMetric, ResolvedTemplate, TemplateError, resolve};

@@ -10,6 +10,7 @@ use lockflight_analysis::{
 
 use super::{
     answer::{self, Answer, AnswerError},
+    asked,
     batch::Desk,
     compared, history,
     jobs::{LOOK_EVERY, Running},
@@ -90,8 +91,10 @@ pub async fn evaluate(
         .filter(|(planned, metric)| planned.metric.decides() && metric.verdict != Verdict::Pass);
     let undecided = gate.verdict == Verdict::NoData
         && shut.all(|(planned, _)| state.compat.is_inconclusive(&planned.key));
+    let asked = plan.iter().map(|one| asked::of(one, request, round.measured(one))).collect();
     Evidence {
         undecided,
+        asked,
         fleet: comparing.fleet && gate.verdict == Verdict::Fail,
         gate,
         compared: comparing.compared,

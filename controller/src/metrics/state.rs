@@ -13,7 +13,7 @@ use lockflight_analysis::{
 };
 use tokio::time::Instant;
 
-use super::{compat::Compat, jobs::Jobs, template::ResolvedTemplate};
+use super::{asked::Asked, compat::Compat, jobs::Jobs, template::ResolvedTemplate};
 use crate::judgement::StepCount;
 
 /// What a gate asks in one round.
@@ -63,6 +63,8 @@ pub struct Evidence {
     pub judged_at: DateTime<Utc>,
     /// When to ask again: as soon as there can be something new.
     pub next_round_in: Duration,
+    /// What each metric asked and saw, in the order of `gate.metrics`.
+    pub asked: Vec<Asked>,
 }
 
 /// What the comparison metrics have shown.

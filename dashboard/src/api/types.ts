@@ -147,8 +147,6 @@ export type CellState = "Pending" | "Deploying" | "Canary" | "Approval" | "Promo
 export interface ClusterRow {
   /** Namespaces in which Rollouts may act. */
   allowedNamespaces: string[];
-  /** Version and channel of the Gateway API there; absent where the hub reports none. */
-  gateway: string | null;
   /** Version of its API server. */
   kubernetesVersion: string | null;
   /** Its labels: what placements and waves select. */
@@ -157,8 +155,6 @@ export interface ClusterRow {
   message: string;
   /** Its default source of measurements. */
   metricProvider: string | null;
-  /** Rights that the hub lacks there; absent where the hub reports none. */
-  missingRights: string[] | null;
   /** Name. */
   name: string;
   /** Whether the hub can act there; absent until it has looked. */
@@ -371,40 +367,55 @@ export interface RolloutRow {
   weight: number | null;
 }
 
-/** One metric in one cluster. All columns have the same length. */
+/** How a series is judged; in the order in which they are shown. */
+export type SeriesKind = "Together" | "Comparison" | "Threshold";
+
+/** One metric in one cluster. All columns have the same length, but those that a series of its kind does not have: they are empty. */
 export interface SeriesView {
-  /** The bar at which the release is taken back. */
-  abortBar: number[];
-  /** Natural logarithm of the evidence that the new revision is worse. */
-  abortEvidence: number[];
+  /** The bar at which this evidence alone takes the release back. */
+  abortBar: (number | null)[];
+  /** Natural logarithm of the evidence, over all clusters, that the new revision is worse. */
+  abortEvidence: (number | null)[];
   /** Milliseconds since 1970. */
   atMs: number[];
   /** Attempt that the points belong to. */
   attempt: number;
-  /** Bad events of the new revision so far. */
+  /** Numbers that a threshold compares with. */
+  bounds: number[];
+  /** Comparison: bad events of the new revision in this cluster, so far in the attempt. */
   canaryBad: number[];
-  /** All events of the new revision so far. */
+  /** Comparison: all events of the new revision. */
   canaryTotal: number[];
   /** Points that were dropped because the ring is full. */
   dropped: number;
+  /** Whether nothing follows from it. */
+  informs: boolean;
+  /** How it is judged. */
+  kind: SeriesKind;
+  /** What is allowed, in words; empty where the bars say it. */
+  limit: string;
   /** The last verdict in a sentence. */
   message: string;
-  /** Name of the metric. */
+  /** Name of the metric, with that of its template. */
   metric: string;
-  /** The bar at which the gate opens. */
-  promoteBar: number[];
-  /** Natural logarithm of the evidence that the new revision is good enough. */
-  promoteEvidence: number[];
+  /** The bar at which the last step may end. */
+  promoteBar: (number | null)[];
+  /** Natural logarithm of the evidence, over all clusters, that the new revision is good enough. */
+  promoteEvidence: (number | null)[];
   /** What is asked of the source, as far as it is known. */
   query: string | null;
-  /** Bad events of the stable revision so far. */
+  /** Comparison: bad events of the stable revision. */
   stableBad: number[];
-  /** All events of the stable revision so far. */
+  /** Comparison: all events of the stable revision. */
   stableTotal: number[];
   /** Step of the rollout in this cluster, from 1. */
   step: number[];
+  /** Threshold: the number that was measured; none where there was no usable one. */
+  value: (number | null)[];
   /** The last verdict in one word. */
-  verdict: string;
+  verdict: VerdictState;
+  /** The verdict at that moment. */
+  verdicts: VerdictState[];
 }
 
 /** How users become known. */

@@ -1,16 +1,20 @@
 // From totals to what a chart shows.
 import type { SeriesView } from "../api/types";
 
-/** Points that the share is taken over: a minute at one in five seconds. */
-const WINDOW = 12;
+/** Span that a share is taken over. */
+const SPAN_MS = 60_000;
 
-/** Share of bad events in per cent over the last points; null where there were no events. */
-export function windowed(bad: number[], total: number[]): (number | null)[] {
+/** Share of bad events in per cent over the last minute; null where there were no events. */
+export function windowed(series: SeriesView, bad: number[], total: number[]): (number | null)[] {
+  let before = 0;
   return total.map((now, index) => {
-    const before = Math.max(0, index - WINDOW);
-    const events = now - (total[before] ?? 0);
-    const wrong = (bad[index] ?? 0) - (bad[before] ?? 0);
-    // Totals that fell belong to a new window.
+    const from = (series.atMs[index] ?? 0) - SPAN_MS;
+    while (before < index && (series.atMs[before + 1] ?? 0) <= from) before += 1;
+    // Totals count from the beginning of the attempt: before the first point there were none.
+    const isWhole = before === 0 && series.dropped === 0 && (series.atMs[0] ?? 0) > from;
+    const events = now - (isWhole ? 0 : (total[before] ?? 0));
+    const wrong = (bad[index] ?? 0) - (isWhole ? 0 : (bad[before] ?? 0));
+    // Totals that fell belong to a new count.
     return events > 0 && wrong >= 0 ? (100 * wrong) / events : null;
   });
 }

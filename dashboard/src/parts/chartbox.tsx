@@ -1,12 +1,16 @@
 // The place of a chart. Its table twin and its sentence stand beside it; it says so.
 import { useEffect, useRef } from "preact/hooks";
-import type { Drawn, Line, Mark } from "../chart/chart";
+import type { Drawing, Drawn } from "../chart/chart";
 import { theme } from "../state/theme";
 
-export function Chart(props: { title: string; at: number[]; lines: Line[]; marks: Mark[] }) {
+export function Chart({ title, drawing }: { title: string; drawing: Drawing }) {
   const box = useRef<HTMLDivElement>(null);
   const drawn = useRef<Drawn | null>(null);
+  const newest = useRef(drawing);
+  newest.current = drawing;
   const colors = theme.value;
+  // Lines that come or go need a chart of their own.
+  const shape = drawing.lines.map((line) => line.name).join();
   useEffect(() => {
     const into = box.current;
     if (!into) return;
@@ -14,7 +18,7 @@ export function Chart(props: { title: string; at: number[]; lines: Line[]; marks
     let observer: ResizeObserver | null = null;
     void import("../chart/chart").then(({ drawChart }) => {
       if (!here) return;
-      drawn.current = drawChart(into, into.clientWidth, props.at, props.lines, props.marks);
+      drawn.current = drawChart(into, into.clientWidth, newest.current);
       observer = new ResizeObserver(() => drawn.current?.resize(into.clientWidth));
       observer.observe(into);
     });
@@ -25,12 +29,13 @@ export function Chart(props: { title: string; at: number[]; lines: Line[]; marks
       drawn.current = null;
     };
     // Colours are read when it is drawn; another theme draws it anew.
-  }, [colors]);
-  useEffect(() => drawn.current?.update(props.at, props.lines, props.marks), [props.at.length, props.at[props.at.length - 1]]);
+  }, [colors, shape]);
+  const { at } = drawing;
+  useEffect(() => drawn.current?.update(drawing), [at.length, at[at.length - 1]]);
   return (
     <figure>
-      <figcaption>{props.title}</figcaption>
-      <div ref={box} class="chart" role="img" aria-label={`${props.title}; the same in the table below`} />
+      <figcaption>{title}</figcaption>
+      <div ref={box} class="chart" role="img" aria-label={`${title}; the same in the table below`} />
     </figure>
   );
 }

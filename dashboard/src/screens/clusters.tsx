@@ -33,10 +33,14 @@ function order(row: ClusterRow): number {
   return row.ready === false ? 0 : row.ready === null ? 1 : 2;
 }
 
-function Rights({ row }: { row: ClusterRow }) {
-  if (row.missingRights === null) return <span class="faint">not reported</span>;
-  if (row.missingRights.length === 0) return <>none missing</>;
-  return <span class="tone-bad">{row.missingRights.join(", ")}</span>;
+/** Namespaces that fit into a cell. */
+const SHOWN_MAX = 3;
+
+function Namespaces({ row }: { row: ClusterRow }) {
+  const names = row.allowedNamespaces;
+  if (names.length === 0) return <span class="tone-wait">none: nothing may act there</span>;
+  const more = names.length - SHOWN_MAX;
+  return <span title={names.join(", ")}>{names.slice(0, SHOWN_MAX).join(", ") + (more > 0 ? ` and ${more} more` : "")}</span>;
 }
 
 function Row({ row }: { row: ClusterRow }) {
@@ -64,9 +68,8 @@ function Row({ row }: { row: ClusterRow }) {
         {busy ? null : <span class="faint">at rest</span>}
       </td>
       <td>{row.kubernetesVersion ?? <span class="faint">not known</span>}</td>
-      <td>{row.gateway ?? <span class="faint">not reported</span>}</td>
       <td>
-        <Rights row={row} />
+        <Namespaces row={row} />
       </td>
       <td>{row.metricProvider ?? <span class="tone-wait">none: no gate can be judged</span>}</td>
       <td class="col-message col-why">{row.ready === true ? null : row.message}</td>
@@ -95,7 +98,7 @@ export function Clusters() {
               <caption class="unseen">Clusters</caption>
               <thead>
                 <tr>
-                  {["State", "Cluster", "Rollouts", "Version", "Gateway API", "Rights", "Metrics", "Why"].map((name) => (
+                  {["State", "Cluster", "Rollouts", "Version", "Namespaces", "Metrics", "Why"].map((name) => (
                     <th scope="col" key={name}>
                       {name}
                     </th>

@@ -42,14 +42,19 @@ function useHistory(namespace: string, name: string) {
   return { found, problem };
 }
 
-function Attempt({ one }: { one: AttemptRecord }) {
-  const all = (one.endedAt ? Date.parse(one.endedAt) : Date.now()) - Date.parse(one.startedAt);
+/** What an attempt that another has replaced came to was not seen, unless it had ended before. */
+const REPLACED: Look = { glyph: "·", tone: "rest" };
+
+function Attempt({ one, next }: { one: AttemptRecord; next: AttemptRecord | undefined }) {
+  const isReplaced = next !== undefined && !one.endedAt;
+  const end = one.endedAt ?? next?.startedAt;
+  const all = (end ? Date.parse(end) : Date.now()) - Date.parse(one.startedAt);
   const waiting = one.waitingSeconds * 1_000;
   return (
     <tr>
       <th scope="row">{one.number}</th>
       <td>
-        <Tag look={PHASES[one.phase]}>{one.phase}</Tag>
+        {isReplaced ? <Tag look={REPLACED}>Replaced by {next.number}</Tag> : <Tag look={PHASES[one.phase]}>{one.phase}</Tag>}
       </td>
       <td>
         <code>
@@ -135,8 +140,8 @@ export function History({ page }: { page: RolloutPage }) {
             </tr>
           </thead>
           <tbody>
-            {found.attempts.map((one) => (
-              <Attempt one={one} key={one.number} />
+            {found.attempts.map((one, index) => (
+              <Attempt one={one} next={found.attempts[index - 1]} key={one.number} />
             ))}
           </tbody>
         </table>

@@ -38,8 +38,11 @@ function tab(name: "overview" | "analysis" | "history"): void {
 
 const actions: Record<string, () => void> = {
   "/": () => {
-    if (route.value.screen !== "fleet") go("/");
-    requestAnimationFrame(() => document.querySelector<HTMLInputElement>("#search")?.focus());
+    const focus = () => document.querySelector<HTMLInputElement>("#search")?.focus();
+    // At once: the next letter is already meant for it.
+    if (route.value.screen === "fleet") return focus();
+    go("/");
+    requestAnimationFrame(focus);
   },
   j: () => move(1),
   k: () => move(-1),

@@ -2,37 +2,51 @@
 import type { AnalysisPage, SeriesView } from "../api/types";
 
 /** Points kept in the page per series, as in the server. */
-const POINTS_MAX = 720;
+const POINTS_MAX = 512;
 
-type Column = { [K in keyof SeriesView]: SeriesView[K] extends number[] ? K : never }[keyof SeriesView];
-
-const COLUMNS: Column[] = [
-  "atMs",
-  "step",
-  "canaryBad",
-  "canaryTotal",
-  "stableBad",
-  "stableTotal",
-  "abortEvidence",
-  "abortBar",
-  "promoteEvidence",
-  "promoteBar",
-];
+/** Columns; of a series some are empty, by its kind. */
+type Column =
+  | "atMs"
+  | "step"
+  | "verdicts"
+  | "canaryBad"
+  | "canaryTotal"
+  | "stableBad"
+  | "stableTotal"
+  | "abortEvidence"
+  | "abortBar"
+  | "promoteEvidence"
+  | "promoteBar"
+  | "value";
 
 export function mergeAnalysis(known: AnalysisPage | null, next: AnalysisPage): AnalysisPage {
   if (!known || next.whole || known.cluster !== next.cluster) return next;
   const series = new Map(known.series.map((one) => [one.metric, one]));
   for (const one of next.series) {
     const before = series.get(one.metric);
-    series.set(one.metric, before?.attempt === one.attempt ? append(before, one) : one);
+    const goesOn = before && before.attempt === one.attempt && before.kind === one.kind;
+    series.set(one.metric, goesOn ? append(before, one) : one);
   }
   return { ...next, whole: true, series: [...series.values()] };
 }
 
 function append(before: SeriesView, next: SeriesView): SeriesView {
-  const merged = { ...next };
-  for (const column of COLUMNS) {
-    merged[column] = [...before[column], ...next[column]].slice(-POINTS_MAX);
-  }
-  return merged;
+  const grown = <C extends Column>(column: C) => ({
+    [column]: [...before[column], ...next[column]].slice(-POINTS_MAX),
+  });
+  return {
+    ...next,
+    ...grown("atMs"),
+    ...grown("step"),
+    ...grown("verdicts"),
+    ...grown("canaryBad"),
+    ...grown("canaryTotal"),
+    ...grown("stableBad"),
+    ...grown("stableTotal"),
+    ...grown("abortEvidence"),
+    ...grown("abortBar"),
+    ...grown("promoteEvidence"),
+    ...grown("promoteBar"),
+    ...grown("value"),
+  };
 }

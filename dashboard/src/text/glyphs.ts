@@ -1,6 +1,6 @@
 // Words, glyphs and tones of every state: the plugin's words and glyphs. A state is always told
 // by its word and its glyph; the tone only repeats them.
-import type { CellState, Outcome, RolloutRow, Urgency } from "../api/types";
+import type { CellState, Outcome, RolloutRow, Urgency, VerdictState } from "../api/types";
 
 export type Tone = "good" | "bad" | "move" | "wait" | "unknown" | "rest";
 
@@ -53,7 +53,7 @@ const BY_LETTER = new Map(Object.values(CELLS).map((look) => [look.letter, look]
 
 export const cellOf = (letter: string): CellLook => BY_LETTER.get(letter) ?? CELLS.Pending;
 
-export const VERDICTS: Record<string, Look> = {
+export const VERDICTS: Record<VerdictState, Look> = {
   Pass: { glyph: "✔", tone: "good" },
   Fail: { glyph: "✖", tone: "bad" },
   Watch: { glyph: "◌", tone: "move" },

@@ -10,6 +10,7 @@ mod change;
 mod commands;
 mod conflict;
 mod crash;
+mod dashboard;
 mod evidence;
 mod healthy;
 mod input;
@@ -88,6 +89,10 @@ fn play() -> anyhow::Result<ExitCode> {
         thresholds::threshold_with_two_meanings_is_refused_at_the_door,
         thresholds::job_measures_and_takes_the_release_back,
         metrics::nothing_is_written_at_rest,
+        dashboard::dashboard_refuses_every_bad_credential_on_every_route,
+        dashboard::dashboard_gives_people_what_rbac_gives_them,
+        dashboard::dashboard_follows_a_real_rollout,
+        dashboard::dashboard_abort_in_a_browser_takes_the_traffic_off,
     ];
     let trials = stories.map(|(name, story)| {
         let shared = shared.clone();

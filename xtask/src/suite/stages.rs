@@ -3,7 +3,10 @@
 use std::process::Command;
 
 use super::stage::{Stage, Work};
-use crate::{crd, demo, docs, purity, tidy, workspace::cargo};
+use crate::{
+    crd, demo, docs, purity, tidy,
+    workspace::{cargo, root},
+};
 
 /// All of them.
 pub(super) fn all() -> Vec<Stage> {
@@ -15,6 +18,7 @@ pub(super) fn all() -> Vec<Stage> {
         check("docs", docs::check),
         commands("clippy", vec![clippy()]),
         Stage { has_tests: true, ..commands("unit", unit()) },
+        Stage { has_tests: true, ..commands("dashboard", dashboard()) },
         commands("judge", vec![judge()]),
         commands("rustdoc", vec![rustdoc()]),
         Stage { work: deny(), ..commands("deny", Vec::new()) },
@@ -40,6 +44,18 @@ fn unit() -> Vec<Command> {
     // One failing program must not hide the others.
     workspace.arg("--no-fail-fast");
     vec![workspace, cargo(&["test", "-p", "lockflight-e2e", "--lib", "--locked"])]
+}
+
+/// The page: types, a build that changes nothing, and a browser in front of a fleet in memory.
+fn dashboard() -> Vec<Command> {
+    [&["ci"][..], &["run", "check"], &["test"]].map(npm).into()
+}
+
+/// npm, in the folder of the page.
+fn npm(arguments: &[&str]) -> Command {
+    let mut command = Command::new("npm");
+    command.current_dir(root().join("dashboard")).args(arguments);
+    command
 }
 
 /// The judge on generated rollouts: fails when a bar, or what guards it, is missed by more than

@@ -8,11 +8,13 @@ use axum::{
 };
 use chrono::Utc;
 use futures::StreamExt as _;
+use lockflight_crds::VerdictState;
 use serde_json::Value;
 
 use super::harness::{Bed, bed, value};
 use crate::dashboard::{
-    Access, AgainstBar, Arm, EvidencePoint, SeriesFacts, SeriesKey, view::testing::progressing,
+    Access, AgainstBar, Arm, Balance, EvidencePoint, Seen, SeriesFacts, SeriesKey,
+    view::testing::progressing,
 };
 
 /// Longest wait for something that has to come.
@@ -134,15 +136,21 @@ async fn the_open_rollout_and_its_evidence_come_on_the_same_stream() {
     let point = EvidencePoint {
         at: Utc::now(),
         step: 2,
-        canary: Arm { bad: 1.0, total: 50.0 },
-        stable: Arm { bad: 2.0, total: 100.0 },
-        abort: AgainstBar { ln_e: 0.5, bar: 4.6 },
-        promote: AgainstBar { ln_e: 0.1, bar: 3.0 },
+        verdict: VerdictState::Pass,
+        seen: Seen::Compared {
+            canary: Arm { bad: 1.0, total: 50.0 },
+            stable: Arm { bad: 2.0, total: 100.0 },
+            balance: Balance {
+                abort: Some(AgainstBar { ln_e: 0.5, bar: 4.6 }),
+                promote: Some(AgainstBar { ln_e: 0.1, bar: 3.0 }),
+            },
+        },
     };
-    bed.evidence.push(key.clone(), SeriesFacts { attempt: 3, ..SeriesFacts::default() }, point);
+    let facts = SeriesFacts { attempt: 3, ..SeriesFacts::default() };
+    bed.evidence.push(key.clone(), facts.clone(), Some(point));
     let (_, _, frame) = reader.next().await;
     assert_eq!(frame["analysis"]["series"][0]["canaryTotal"], serde_json::json!([50.0]));
-    bed.evidence.push(key, SeriesFacts { attempt: 3, ..SeriesFacts::default() }, point);
+    bed.evidence.push(key, facts, Some(EvidencePoint { step: 3, ..point }));
     let (_, _, frame) = reader.next().await;
     assert_eq!(frame["analysis"]["series"][0]["atMs"].as_array().unwrap().len(), 1);
     assert_eq!(frame["analysis"]["whole"], false);

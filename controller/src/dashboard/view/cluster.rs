@@ -25,10 +25,6 @@ pub struct ClusterRow {
     pub since: Option<DateTime<Utc>>,
     /// Version of its API server.
     pub kubernetes_version: Option<String>,
-    /// Version and channel of the Gateway API there; absent where the hub reports none.
-    pub gateway: Option<String>,
-    /// Rights that the hub lacks there; absent where the hub reports none.
-    pub missing_rights: Option<Vec<String>>,
     /// Address of its API server.
     pub server: String,
     /// Its default source of measurements.
@@ -57,8 +53,6 @@ impl From<&Cluster> for ClusterRow {
             ),
             since: ready.and_then(|c| moment(c.last_transition_time.0.as_second())),
             kubernetes_version: status.and_then(|s| s.kubernetes_version.clone()),
-            gateway: None,
-            missing_rights: None,
             server: cluster.spec.server.clone(),
             metric_provider: cluster.spec.metrics.as_ref().map(|m| m.provider.clone()),
             allowed_namespaces: cluster.spec.allowed_namespaces.clone(),

@@ -32,7 +32,7 @@ pub use me::{ActionRight, Me, Problem, SignIn};
 pub use page::{ConditionView, RolloutPage, Wait};
 pub(super) use row::annotation;
 pub use row::{Counts, Outcome, RolloutRow, WaveCells};
-pub use series::{AnalysisPage, SeriesView};
+pub use series::{AnalysisPage, SeriesKind, SeriesView};
 pub use why::{Who, Why};
 
 use schemars::JsonSchema;

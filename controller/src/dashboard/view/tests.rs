@@ -205,7 +205,7 @@ fn clusters_say_what_is_known_and_no_more() {
     let down = read(&object);
     assert_eq!((down.ready, down.reason.as_str()), (Some(false), "Unreachable"));
     assert_eq!(down.kubernetes_version.as_deref(), Some("v1.37.2"));
-    assert!(down.since.is_some() && down.gateway.is_none());
+    assert!(down.since.is_some());
     // The name of the Secret is of no use to a reader, so it is not told.
     assert!(!serde_json::to_string(&down).unwrap().contains("\"s\""));
 }

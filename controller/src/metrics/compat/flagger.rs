@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lockflight_analysis::{
     MetricVerdict, Verdict,
     compat::flagger::{
-        AnalysisRule, Check, Decision, NoData, Reading, Stage, TickInput, TickState, tick,
+        AnalysisRule, Check, Decision, Limits, NoData, Reading, Stage, TickInput, TickState, tick,
     },
 };
 use lockflight_crds as wire;
@@ -47,6 +47,11 @@ impl FlaggerAnalysis {
     pub(crate) fn join(&mut self, check: Check) -> usize {
         self.rule.checks.push(check);
         self.rule.checks.len() - 1
+    }
+
+    /// What the check at a position allows.
+    pub(crate) fn limits(&self, position: usize) -> Option<Limits> {
+        self.rule.checks.get(position).map(|check| check.limits)
     }
 
     /// Whether no metric is part of it.
