@@ -82,9 +82,9 @@ pub(crate) async fn grant(
     namespace: &str,
 ) -> anyhow::Result<()> {
     let rights = render(helm, Chart::Member, json!({ "namespaces": [namespace] })).await?;
-    try_join_all(members.iter().map(async |member| {
-        apply::apply_all(&member.client(), &rights).await
-    }))
+    try_join_all(
+        members.iter().map(async |member| apply::apply_all(&member.client(), &rights).await),
+    )
     .await
     .map(drop)
 }

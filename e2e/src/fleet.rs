@@ -104,7 +104,9 @@ impl Builder {
             let hub = phases
                 .time("hub: control plane", Cluster::start("hub", 0, &dir, &components.hk))
                 .await?;
-            phases.time("hub: kinds and rights", access::set_up_hub(&hub, &components.helm)).await?;
+            phases
+                .time("hub: kinds and rights", access::set_up_hub(&hub, &components.helm))
+                .await?;
             anyhow::Ok(hub)
         };
         let members = try_join_all(

@@ -16,6 +16,8 @@ mod input;
 mod look;
 mod metrics;
 mod partition;
+mod rights;
+mod roles;
 mod stall;
 
 use std::process::ExitCode;
@@ -52,7 +54,8 @@ fn play() -> anyhow::Result<ExitCode> {
         components::ensure_all()?;
         namespace::enter(&[])?;
     }
-    let shared = Shared::new()?;
+    let whole = arguments.filter.is_none() && arguments.skip.is_empty();
+    let shared = Shared::new(whole)?;
     let stories = stories![
         healthy::healthy_release_reaches_every_cluster_without_a_lost_request,
         bad::bad_release_is_taken_back_where_it_began,
@@ -83,6 +86,9 @@ fn play() -> anyhow::Result<ExitCode> {
         metrics::metric_source_down_holds_and_says_so,
         metrics::empty_results_and_nan_hold_and_say_so,
         metrics::nothing_is_written_at_rest,
+        roles::approving_needs_the_right_to_approve,
+        // Last: it looks at what all others have used.
+        rights::charts_grant_what_is_used_and_nothing_else,
     ];
     let trials = stories.map(|(name, story)| {
         let shared = shared.clone();
