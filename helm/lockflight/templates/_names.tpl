@@ -48,6 +48,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
+{{- /* Fails with the message unless the value has something in it: `required` takes an empty list. */ -}}
+{{- define "lockflight.present" -}}
+{{- if not (index . 0) -}}{{- fail (index . 1) -}}{{- end -}}
+{{- end -}}
+
 {{- /* Address and port as the hub reads them: an IPv6 address stands in brackets. */ -}}
 {{- define "lockflight.address" -}}
 {{- $address := index . 0 -}}
