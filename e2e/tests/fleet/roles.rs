@@ -29,7 +29,7 @@ const TABLE: [(&str, &[&str], [bool; 4]); 9] = [
     ("update", &["label", "team=ours"], [false, true, true, false]),
     (
         "update",
-        &["patch", "--type=merge", "-p", r#"{"spec":{"replicas":2}}"#],
+        &["patch", "--type=merge", "-p", r#"{"spec":{"replicas":7}}"#],
         [false, true, true, false],
     ),
 ];
