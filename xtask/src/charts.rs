@@ -50,9 +50,9 @@ fn readme(chart: &str) -> Result<String> {
     );
     let rows =
         values::rows(&read("values.yaml")?).with_context(|| format!("{chart}/values.yaml"))?;
-    for row in rows {
-        text += &format!("| `{}` | `{}` | {} |\n", row.path, row.default, row.meaning);
-    }
+    let line =
+        |row: &values::Row| format!("| `{}` | `{}` | {} |\n", row.path, row.default, row.meaning);
+    text.extend(rows.iter().map(line));
     Ok(text)
 }
 
