@@ -157,7 +157,7 @@ impl Failure {
             }
             Self::NotInstalled { .. } => {
                 "is it the hub? choose it with --context, or install the definitions: \
-                 kubectl apply --server-side -f helm/lockflight/crds/"
+                 kubectl apply --server-side -f helm/lockflight/files/crds/"
             }
             Self::Forbidden(_) => {
                 "ask for get, list, watch and patch on rollouts.lockflight.dev in the namespace"

@@ -6,14 +6,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures::future::try_join_all;
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::{Value, json};
 
+use crate::chart::Chart;
 use crate::cluster::Cluster;
 use crate::kubeconfig::{self, Context, Credential};
-use crate::{addresses, apply, wait};
+use crate::{addresses, apply, components, wait};
 
 /// Namespace of Lockflight, on the hub and in members.
 pub const NAMESPACE: &str = "lockflight-system";
@@ -26,23 +28,40 @@ const TOKEN_SECONDS: u32 = 24 * 60 * 60;
 const REVOKED_DEADLINE: Duration = Duration::from_secs(30);
 const NAMESPACE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Kinds and rights in the hub.
-pub(crate) async fn set_up_hub(hub: &Cluster) -> anyhow::Result<()> {
+/// Kinds, rights and everything else that the chart installs in the hub. Its pod stays pending, as
+/// the hub has no node; the controller runs as a process under the chart's account.
+pub(crate) async fn set_up_hub(hub: &Cluster, helm: &Path) -> anyhow::Result<()> {
     let client = hub.client();
-    for crd in crd_files()? {
-        apply::apply_crds(&client, &apply::documents(&crd)?).await?;
-    }
-    apply::apply(&client, &namespace(NAMESPACE)).await?;
-    apply::apply_all(&client, &apply::documents(&chart("lockflight/rbac.yaml"))?).await?;
-    apply::apply_all(&client, &apply::documents(&chart("lockflight/rbac-dashboard.yaml"))?).await
+    let mut system = namespace(NAMESPACE);
+    system["metadata"]["labels"] = json!({ "pod-security.kubernetes.io/enforce": "restricted" });
+    apply::apply(&client, &system).await?;
+    let objects = render(helm, Chart::Hub, hub_values()).await?;
+    let (crds, others): (Vec<_>, Vec<_>) =
+        objects.into_iter().partition(|object| object["kind"] == "CustomResourceDefinition");
+    apply::apply_crds(&client, &crds).await?;
+    apply::apply_all(&client, &others).await
 }
 
 /// The account in a member. It may do nothing until a namespace opts in.
-pub(crate) async fn set_up_member(member: &Cluster) -> anyhow::Result<()> {
+pub(crate) async fn set_up_member(member: &Cluster, helm: &Path) -> anyhow::Result<()> {
     let client = member.client();
     apply::apply(&client, &namespace(NAMESPACE)).await?;
-    let accounts = member_rights()?.into_iter().filter(|o| o["kind"] == "ServiceAccount");
-    apply::apply_all(&client, &accounts.collect::<Vec<_>>()).await
+    apply::apply_all(&client, &render(helm, Chart::Member, json!({})).await?).await
+}
+
+/// Values of the hub's chart: all that needs no kind from elsewhere.
+fn hub_values() -> Value {
+    json!({
+        "dashboard": { "enabled": true },
+        "networkPolicy": { "enabled": true },
+        "podDisruptionBudget": { "enabled": true },
+    })
+}
+
+async fn render(helm: &Path, chart: Chart, values: Value) -> anyhow::Result<Vec<Value>> {
+    let helm = helm.to_owned();
+    let version = components::KUBERNETES;
+    tokio::task::spawn_blocking(move || chart.objects(&helm, version, &values)).await?
 }
 
 /// Makes `name` in a cluster and waits until pods can be made in it.
@@ -56,27 +75,32 @@ pub(crate) async fn create_namespace(cluster: &Cluster, name: &str) -> anyhow::R
     .await
 }
 
-/// Gives the hub its rights in one namespace of a member.
-pub(crate) async fn grant(member: &Cluster, namespace: &str) -> anyhow::Result<()> {
-    grant_all(member, namespace, member_rights()?).await
-}
-
-/// Gives the hub the right to measure by Jobs in one namespace of a member.
-pub(crate) async fn grant_jobs(member: &Cluster, namespace: &str) -> anyhow::Result<()> {
-    grant_all(member, namespace, apply::documents(&chart("lockflight-member/rbac-jobs.yaml"))?)
-        .await
-}
-
-async fn grant_all(
-    member: &Cluster,
+/// Gives the hub its rights in one namespace of members: what the chart renders for it.
+pub(crate) async fn grant(
+    members: &[&Cluster],
+    helm: &Path,
     namespace: &str,
-    mut rights: Vec<Value>,
 ) -> anyhow::Result<()> {
-    rights.retain(|object| object["kind"] == "Role" || object["kind"] == "RoleBinding");
-    for object in &mut rights {
-        object["metadata"]["namespace"] = namespace.into();
-    }
-    apply::apply_all(&member.client(), &rights).await
+    apply_in_all(members, helm, json!({ "namespaces": [namespace] })).await
+}
+
+/// The same, and the right to measure by Jobs.
+pub(crate) async fn grant_jobs(
+    members: &[&Cluster],
+    helm: &Path,
+    namespace: &str,
+) -> anyhow::Result<()> {
+    let values = json!({ "namespaces": [namespace], "jobs": { "enabled": true } });
+    apply_in_all(members, helm, values).await
+}
+
+async fn apply_in_all(members: &[&Cluster], helm: &Path, values: Value) -> anyhow::Result<()> {
+    let rights = render(helm, Chart::Member, values).await?;
+    try_join_all(
+        members.iter().map(async |member| apply::apply_all(&member.client(), &rights).await),
+    )
+    .await
+    .map(drop)
 }
 
 /// Issues a token for the member and stores it in the hub, where the controller looks for it.
@@ -156,20 +180,4 @@ async fn request_token(cluster: &Cluster, bound_to: Value) -> anyhow::Result<Str
 
 fn namespace(name: &str) -> Value {
     json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } })
-}
-
-fn member_rights() -> anyhow::Result<Vec<Value>> {
-    apply::documents(&chart("lockflight-member/rbac.yaml"))
-}
-
-fn chart(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm").join(file)
-}
-
-fn crd_files() -> anyhow::Result<Vec<PathBuf>> {
-    let Ok(entries) = std::fs::read_dir(chart("lockflight/crds")) else {
-        return Ok(Vec::new());
-    };
-    let files = entries.map(|e| Ok(e?.path())).collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(files.into_iter().filter(|f| f.extension().is_some_and(|e| e == "yaml")).collect())
 }

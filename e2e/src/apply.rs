@@ -21,11 +21,15 @@ const AT_ONCE: usize = 8;
 pub fn documents(path: &Path) -> anyhow::Result<Vec<Value>> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    documents_of(&text).with_context(|| format!("parsing {}", path.display()))
+}
+
+/// The documents of a YAML text.
+pub fn documents_of(text: &str) -> anyhow::Result<Vec<Value>> {
     let mut options = serde_saphyr::Options::default();
     // The Gateway API's definitions are larger than what is right for a stranger's YAML.
     options.budget = None;
-    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(&text, options)
-        .with_context(|| format!("parsing {}", path.display()))?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }
 

@@ -53,6 +53,7 @@ pub struct Fleet {
     pub hub: Cluster,
     /// `m1`, `m2`, …
     pub members: Vec<Member>,
+    helm: PathBuf,
     opted_in: Mutex<BTreeSet<String>>,
     phases: Vec<(String, Duration)>,
     // Last: what runs in it has to end before it is removed.
@@ -103,7 +104,9 @@ impl Builder {
             let hub = phases
                 .time("hub: control plane", Cluster::start("hub", 0, &dir, &components.hk))
                 .await?;
-            phases.time("hub: kinds and rights", access::set_up_hub(&hub)).await?;
+            phases
+                .time("hub: kinds and rights", access::set_up_hub(&hub, &components.helm))
+                .await?;
             anyhow::Ok(hub)
         };
         let members = try_join_all(
@@ -115,7 +118,8 @@ impl Builder {
         phases.time("hub: credentials of the members", try_join_all(tokens)).await?;
 
         let phases = phases.finish();
-        Ok(Fleet { hub, members, opted_in: Mutex::default(), phases, run_dir })
+        let (helm, opted_in) = (components.helm, Mutex::default());
+        Ok(Fleet { hub, members, helm, opted_in, phases, run_dir })
     }
 
     async fn start_member(
@@ -142,7 +146,7 @@ impl Builder {
                 phase("node"),
                 kubelet::start(cluster.client(), index, self.programs.clone())
             ),
-            phases.time(phase("rights"), access::set_up_member(&cluster)),
+            phases.time(phase("rights"), access::set_up_member(&cluster, &components.helm)),
         )?;
         Ok(Member { cluster, gateway, prometheus, reach, kubelet })
     }
@@ -195,14 +199,15 @@ impl Fleet {
     /// Makes `namespace` in the hub and in every member, and gives the hub its rights there.
     pub async fn opt_in(&self, namespace: &str) -> anyhow::Result<()> {
         try_join_all(self.clusters().map(|c| access::create_namespace(c, namespace))).await?;
-        try_join_all(self.members.iter().map(|m| access::grant(&m.cluster, namespace))).await?;
+        let members: Vec<_> = self.members.iter().map(|member| &member.cluster).collect();
+        access::grant(&members, &self.helm, namespace).await?;
         self.opted_in.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.to_owned());
         Ok(())
     }
 
     /// Lets the hub measure by Jobs in a namespace of a member.
     pub async fn allow_jobs(&self, member: &str, namespace: &str) -> anyhow::Result<()> {
-        access::grant_jobs(&self.member(member)?.cluster, namespace).await
+        access::grant_jobs(&[&self.member(member)?.cluster], &self.helm, namespace).await
     }
 
     /// Makes the `Cluster` and `MetricProvider` objects of all members in the hub, or brings them

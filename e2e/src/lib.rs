@@ -9,6 +9,7 @@ pub mod app;
 pub mod apply;
 pub mod audit;
 pub mod bench;
+pub mod chart;
 pub mod cluster;
 pub mod components;
 pub mod demo;

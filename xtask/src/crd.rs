@@ -16,7 +16,7 @@ const HEADER: &str =
     "# Generated from the crate lockflight-crds by `cargo xtask crd`. Do not edit.\n";
 
 fn folder() -> PathBuf {
-    root().join("helm/lockflight/crds")
+    root().join("helm/lockflight/files/crds")
 }
 
 /// Files by name, as they have to be.

@@ -1,5 +1,6 @@
 //! Project chores: `cargo xtask <chore>`.
 
+mod charts;
 mod crd;
 mod demo;
 mod docs;
@@ -29,6 +30,12 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Write the tables of values into the charts' READMEs.
+    Charts {
+        /// Write nothing; fail when a table is not what values.yaml says.
+        #[arg(long)]
+        check: bool,
+    },
     /// Check that planner and analysis depend on nothing that does I/O or tells the time.
     Purity,
     /// Check every YAML and every local link in the documentation.
@@ -52,6 +59,8 @@ fn run(chore: &Chore) -> Result<ExitCode> {
     let done = match chore {
         Chore::Crd { check: false } => crd::write()?,
         Chore::Crd { check: true } => crd::check()?,
+        Chore::Charts { check: false } => charts::write()?,
+        Chore::Charts { check: true } => charts::check()?,
         Chore::Purity => purity::check()?,
         Chore::DocsCheck => docs::check()?,
         Chore::Tidy => tidy::check()?,

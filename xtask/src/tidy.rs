@@ -15,9 +15,15 @@ const LONG: [(&str, &str); 7] = [
     ("dashboard/package-lock.json", "written by npm"),
     ("dashboard/src/api/types.ts", "written from the dashboard's views by their test"),
     ("e2e/hk/go.sum", "written by go"),
-    ("helm/lockflight/crds/analysistemplates.lockflight.dev.yaml", "written by cargo xtask crd"),
-    ("helm/lockflight/crds/metricproviders.lockflight.dev.yaml", "written by cargo xtask crd"),
-    ("helm/lockflight/crds/rollouts.lockflight.dev.yaml", "written by cargo xtask crd"),
+    (
+        "helm/lockflight/files/crds/analysistemplates.lockflight.dev.yaml",
+        "written by cargo xtask crd",
+    ),
+    (
+        "helm/lockflight/files/crds/metricproviders.lockflight.dev.yaml",
+        "written by cargo xtask crd",
+    ),
+    ("helm/lockflight/files/crds/rollouts.lockflight.dev.yaml", "written by cargo xtask crd"),
 ];
 
 /// What may stand in no file. Split, so that this file does not hold it either.

@@ -3,6 +3,7 @@
 //! Building needs the network, so it happens outside the namespace ([`ensure_all`], before
 //! [`crate::namespace::enter`]); inside, [`locate`] only looks up.
 
+mod chart_tools;
 mod prerequisites;
 mod recipes;
 mod store;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
+pub use recipes::KUBERNETES;
 use store::Store;
 pub use store::cache_dir;
 
@@ -25,6 +27,8 @@ pub struct Components {
     pub envoy: PathBuf,
     /// The metrics store.
     pub prometheus: PathBuf,
+    /// What renders Lockflight's charts.
+    pub helm: PathBuf,
     /// `CustomResourceDefinition`s of the Gateway API, experimental channel.
     pub gateway_api_crds: PathBuf,
     /// `CustomResourceDefinition`s of Contour.
@@ -61,15 +65,35 @@ pub fn ensure_all() -> anyhow::Result<Components> {
         return locate();
     }
     crate::namespace::check()?;
+    make_missing(&Store::open()?, recipes::all()?)?;
+    locate()
+}
+
+/// What checks the charts, without a fleet.
+#[derive(Clone, Debug)]
+pub struct ChartTools {
+    /// Renders and lints.
+    pub helm: PathBuf,
+    /// Folder of Python packages with `kubernetes_validate`, the schemas of Kubernetes' kinds.
+    pub kubernetes_validate: PathBuf,
+}
+
+/// Builds or fetches what checks the charts, where it is missing or damaged.
+pub fn ensure_chart_tools() -> anyhow::Result<ChartTools> {
     let store = Store::open()?;
-    let missing: Vec<_> = recipes::all()?.into_iter().filter(|r| !store.is_sound(r)).collect();
+    let (helm, validate) = (chart_tools::helm(), chart_tools::kubernetes_validate());
+    let paths = (store.file(&helm), store.file(&validate));
+    make_missing(&store, vec![helm, validate])?;
+    let packages = paths.1.ancestors().nth(2).context("a recipe without its folder")?;
+    Ok(ChartTools { helm: paths.0, kubernetes_validate: packages.to_owned() })
+}
+
+fn make_missing(store: &Store, recipes: Vec<Recipe>) -> anyhow::Result<()> {
+    let missing: Vec<_> = recipes.into_iter().filter(|r| !store.is_sound(r)).collect();
     if !missing.is_empty() {
         prerequisites::check()?;
     }
-    for recipe in &missing {
-        store.make(recipe)?;
-    }
-    locate()
+    missing.iter().try_for_each(|recipe| store.make(recipe))
 }
 
 /// Finds all components, or says which one is missing.
@@ -88,6 +112,7 @@ pub fn locate() -> anyhow::Result<Components> {
         contour: found(Ok(recipes::contour()))?,
         envoy: found(Ok(recipes::envoy()))?,
         prometheus: found(Ok(recipes::prometheus()))?,
+        helm: found(Ok(chart_tools::helm()))?,
         gateway_api_crds: found(Ok(recipes::gateway_api_crds()))?,
         contour_crds: found(Ok(recipes::contour_crds()))?,
     })

@@ -7,11 +7,12 @@ use std::process::Command;
 use anyhow::Context;
 use serde_json::Value;
 
-use super::{Recipe, store};
+use super::{Recipe, chart_tools, store};
 use crate::apply;
 use crate::process::tail;
 
-const KUBERNETES: &str = "1.37.2";
+/// Version of the control planes.
+pub const KUBERNETES: &str = "1.37.2";
 const CONTOUR: &str = "v1.33.8";
 const PROMETHEUS: &str = "v0.316.0";
 const ENVOY: &str = "1.40.0";
@@ -24,7 +25,8 @@ const UNUSED_KINDS: [&str; 4] =
 
 pub(super) fn all() -> anyhow::Result<Vec<Recipe>> {
     // The slowest last, so that a missing network shows early.
-    Ok(vec![envoy(), gateway_api_crds(), contour_crds(), contour(), prometheus(), hk()?])
+    let quick = [envoy(), gateway_api_crds(), contour_crds()];
+    Ok(quick.into_iter().chain([chart_tools::helm(), contour(), prometheus(), hk()?]).collect())
 }
 
 pub(super) fn hk() -> anyhow::Result<Recipe> {
@@ -150,7 +152,7 @@ fn build_hk(dir: &Path) -> anyhow::Result<()> {
     run(go).map(drop)
 }
 
-fn go_install(dir: &Path, flags: &[&str], package: &str) -> anyhow::Result<()> {
+pub(super) fn go_install(dir: &Path, flags: &[&str], package: &str) -> anyhow::Result<()> {
     let mut go = Command::new("go");
     // Outside the repository: the module of the current folder must not take part.
     go.current_dir(dir).env("GOBIN", dir).env("CGO_ENABLED", "0");
@@ -184,7 +186,7 @@ fn fetch_envoy(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run(mut command: Command) -> anyhow::Result<Vec<u8>> {
+pub(super) fn run(mut command: Command) -> anyhow::Result<Vec<u8>> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().with_context(|| format!("starting {program}"))?;
     anyhow::ensure!(

@@ -38,6 +38,8 @@ pub(crate) struct Bed {
     pub(crate) fleet: Fleet,
     /// The hub controller.
     pub(crate) hub: HubProcess,
+    /// Whether all tests are played, and not only some of them.
+    pub(crate) whole: bool,
     /// Namespaces of the running test.
     namespaces: Mutex<Vec<String>>,
 }
@@ -47,14 +49,15 @@ pub(crate) struct Bed {
 pub(crate) struct Shared(Arc<Inner>);
 
 struct Inner {
+    whole: bool,
     runtime: Runtime,
     bed: Mutex<Option<Bed>>,
 }
 
 impl Shared {
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new(whole: bool) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        Ok(Self(Arc::new(Inner { runtime, bed: Mutex::new(None) })))
+        Ok(Self(Arc::new(Inner { whole, runtime, bed: Mutex::new(None) })))
     }
 
     /// Plays one test. On failure the text has the state of its Rollouts and the hub's log.
@@ -62,7 +65,7 @@ impl Shared {
         let mut bed = self.0.bed.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.runtime.block_on(async {
             if bed.is_none() {
-                *bed = Some(Bed::start().await.map_err(|error| format!("{error:#}"))?);
+                *bed = Some(Bed::start(self.0.whole).await.map_err(|error| format!("{error:#}"))?);
             }
             let Some(bed) = bed.as_ref() else {
                 return Ok(());
@@ -105,7 +108,7 @@ impl Shared {
 }
 
 impl Bed {
-    async fn start() -> anyhow::Result<Self> {
+    async fn start(whole: bool) -> anyhow::Result<Self> {
         let program = built_beside("lockflight").context(
             "the hub controller is not built: run `cargo build -p lockflight` before this test",
         )?;
@@ -120,7 +123,7 @@ impl Bed {
         hub.start().await?;
         hub.wait_ready().await?;
         eprintln!("        fleet started in {:.1} s", begun.elapsed().as_secs_f64());
-        Ok(Self { fleet, hub, namespaces: Mutex::default() })
+        Ok(Self { fleet, hub, whole, namespaces: Mutex::default() })
     }
 
     /// A service in a fresh namespace.

@@ -14,14 +14,14 @@ use crate::{evidence, look};
 const WATCHED: Duration = Duration::from_secs(3);
 
 /// Two clusters at once, and a person has to agree after the first step in each.
-fn two_gates() -> Settings {
+pub(crate) fn two_gates() -> Settings {
     let mut settings =
         Settings::default().only(&["m1", "m2"]).steps(&[(30, 0), (100, 0)]).ungated();
     settings.steps[0]["approval"] = json!("After");
     settings.waves(json!([{ "name": "both", "maxConcurrent": 2, "bake": { "time": "0s" } }]))
 }
 
-async fn at_two_gates(service: &DemoService) -> anyhow::Result<Rollout> {
+pub(crate) async fn at_two_gates(service: &DemoService) -> anyhow::Result<Rollout> {
     let both = |rollout: &Rollout| look::is_current(rollout) && look::tokens(rollout).len() == 2;
     service.wait_for("two gates to wait", RELEASE, both).await
 }

@@ -17,6 +17,8 @@ mod input;
 mod look;
 mod metrics;
 mod partition;
+mod rights;
+mod roles;
 mod stall;
 mod thresholds;
 
@@ -54,7 +56,8 @@ fn play() -> anyhow::Result<ExitCode> {
         components::ensure_all()?;
         namespace::enter(&[])?;
     }
-    let shared = Shared::new()?;
+    let whole = arguments.filter.is_none() && arguments.skip.is_empty();
+    let shared = Shared::new(whole)?;
     let stories = stories![
         healthy::healthy_release_reaches_every_cluster_without_a_lost_request,
         bad::bad_release_is_taken_back_where_it_began,
@@ -93,6 +96,9 @@ fn play() -> anyhow::Result<ExitCode> {
         dashboard::dashboard_gives_people_what_rbac_gives_them,
         dashboard::dashboard_follows_a_real_rollout,
         dashboard::dashboard_abort_in_a_browser_takes_the_traffic_off,
+        roles::approving_needs_the_right_to_approve,
+        // Last: it looks at what all others have used.
+        rights::charts_grant_what_is_used_and_nothing_else,
     ];
     let trials = stories.map(|(name, story)| {
         let shared = shared.clone();

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::stage::{Stage, Work};
 use crate::{
-    crd, demo, docs, purity, tidy,
+    charts, crd, demo, docs, purity, tidy,
     workspace::{cargo, root},
 };
 
@@ -14,6 +14,7 @@ pub(super) fn all() -> Vec<Stage> {
         commands("fmt", vec![cargo(&["fmt", "--all", "--check", "--", "-l"])]),
         check("tidy", tidy::check),
         check("crds", crd::check),
+        check("values", charts::check),
         check("purity", purity::check),
         check("docs", docs::check),
         commands("clippy", vec![clippy()]),
@@ -22,6 +23,7 @@ pub(super) fn all() -> Vec<Stage> {
         commands("judge", vec![judge()]),
         commands("rustdoc", vec![rustdoc()]),
         Stage { work: deny(), ..commands("deny", Vec::new()) },
+        Stage { has_tests: true, ..commands("charts", vec![charts()]) },
         Stage { has_tests: true, is_shown: true, ..commands("e2e", e2e()) },
     ]
 }
@@ -83,6 +85,11 @@ fn deny() -> Work {
     } else {
         Work::Nothing("cargo-deny is not installed".to_owned())
     }
+}
+
+/// The charts as Helm renders them; the first time it builds Helm.
+fn charts() -> Command {
+    cargo(&["test", "-p", "lockflight-e2e", "--test", "charts", "--locked"])
 }
 
 /// Real control planes, gateways and pods, all on this machine.

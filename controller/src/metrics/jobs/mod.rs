@@ -175,7 +175,7 @@ impl Running {
         match error {
             kube::Error::Api(status) if status.code == 403 => AnswerError::Unprepared(format!(
                 "the hub's account needs the verbs get, create and delete on jobs in namespace \
-                 {namespace} of the member (rbac-jobs.yaml)"
+                 {namespace} of the member (chart lockflight-member, value jobs)"
             )),
             kube::Error::Api(status) => AnswerError::Unprepared(format!(
                 "the member refused its Job with status {}: {}",
