@@ -15,7 +15,7 @@ use lockflight::{
     judgement::judge_of,
     metrics::{
         BUILTIN_PREFIX, Builtin, Egress, PastRequest, Provider, ResolvedTemplate, Secrets, Subject,
-        Surroundings, resolve, stable_past,
+        Surroundings, TIMEOUT_MAX, resolve, stable_past,
     },
     shelf::Shelf,
 };
@@ -105,7 +105,8 @@ fn provider(past: &Past, address: &str, timeout: Duration) -> Result<Provider, F
     let shelf = Shelf::default();
     let mut spec = json!({"prometheus": {
         "address": address,
-        "timeout": format!("{}ms", timeout.as_millis()),
+        // No provider may take longer, whatever the API server may.
+        "timeout": format!("{}ms", timeout.min(TIMEOUT_MAX).as_millis()),
         "headers": past.headers.iter()
             .map(|(name, value)| json!({"name": name, "value": value}))
             .collect::<Vec<_>>(),
@@ -203,11 +204,23 @@ pub(crate) fn text_of(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| failed(&error))
 }
 
+/// Refuses a file that is there before anything is asked for what would go into it.
+pub(crate) fn refuse_existing(path: &Path) -> Result<(), Failure> {
+    match path.try_exists() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(unsaved(path, &"there is such a file")),
+        Err(error) => Err(unsaved(path, &error)),
+    }
+}
+
+fn unsaved(path: &Path, why: &dyn std::fmt::Display) -> Failure {
+    Failure::State(format!("--save {}: {why}; name a new file", path.display()))
+}
+
 /// Writes the history in the form of a recording. A file that is there is left alone.
 pub(crate) fn save(path: &Path, history: &StableHistory) -> Result<(), Failure> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| {
-        Failure::State(format!("--save {}: {error}; name a new file", path.display()))
-    })?;
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    let file = file.map_err(|error| unsaved(path, &error))?;
     let mut out = BufWriter::new(file);
     let head = Head::of(&history.judge, 1, &BTreeMap::new());
     writeln!(out, "{}", serde_json::to_string(&head)?)?;

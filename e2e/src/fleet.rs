@@ -242,16 +242,26 @@ impl Fleet {
         HubProcess::new(program, &kubeconfig, self.dir(), env, Vec::new())
     }
 
-    /// The same with its dashboard on, at [`addresses::HUB_DASHBOARD`] and with sign-in by token.
-    pub async fn hub_process_with_dashboard(
+    /// The same with everything on: the dashboard, at [`addresses::HUB_DASHBOARD`] and with
+    /// sign-in by token, and recordings, in [`Self::recordings`].
+    pub async fn whole_hub_process(
         &self,
         program: &Path,
         env: Vec<(String, String)>,
     ) -> anyhow::Result<HubProcess> {
         let kubeconfig = access::write_own_kubeconfig(&self.hub).await?;
-        let listen = format!("--dashboard-listen={}", addresses::HUB_DASHBOARD);
-        let dashboard = vec![listen, "--dashboard-sign-in=token".to_owned()];
-        HubProcess::new(program, &kubeconfig, self.dir(), env, dashboard)
+        let all = vec![
+            format!("--dashboard-listen={}", addresses::HUB_DASHBOARD),
+            "--dashboard-sign-in=token".to_owned(),
+            format!("--record={}", self.recordings().display()),
+        ];
+        HubProcess::new(program, &kubeconfig, self.dir(), env, all)
+    }
+
+    /// Folder with what the judge of [`Self::whole_hub_process`] was shown.
+    #[must_use]
+    pub fn recordings(&self) -> PathBuf {
+        self.dir().join("recordings")
     }
 
     /// Makes the clusters (hub first) reachable from outside through listeners that

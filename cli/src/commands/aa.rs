@@ -30,6 +30,9 @@ pub(super) async fn run(arguments: &Aa, global: &Global) -> Result<Exit, Failure
 /// What stable against itself shows.
 pub(super) async fn view(arguments: &Aa, global: &Global) -> Result<AaView, Failure> {
     let stages = stages(arguments)?;
+    if let Some(path) = &arguments.save {
+        past::refuse_existing(path)?;
+    }
     let (history, from) = match &arguments.recording {
         Some(path) => {
             let (head, windows) = windows(path)?;

@@ -150,14 +150,16 @@ async fn plan_of_a_rollout_is_the_stored_one() {
     assert_eq!((Some(found.plan), found.stored), (stored, true));
 }
 
+/// The time of that Prometheus, which stands still: every run reads the same windows.
+const NOW: i64 = 1_790_000_000;
+
 /// A Prometheus with four pods of the application: 20 requests a scrape of 15 s and pod, one of
 /// fifty bad.
 async fn prometheus() -> (String, JoinSet<()>) {
     let handler = |body: String| async move {
         let query = decoded(&body);
         let (kind, result) = if query == "time()" {
-            let now = Utc::now().timestamp();
-            ("scalar", json!([now, now.to_string()]))
+            ("scalar", json!([NOW, NOW.to_string()]))
         } else {
             ("matrix", samples(&query))
         };
@@ -235,10 +237,10 @@ fn decoded(body: &str) -> String {
 
 #[tokio::test]
 async fn aa_reads_the_users_own_prometheus() {
-    let (address, _server) = prometheus().await;
+    let (address, server) = prometheus().await;
     let directory = tempfile::tempdir().unwrap();
     let saved = directory.path().join("stable.jsonl");
-    let steps = "--steps 25:5m,50:5m --trials 20";
+    let steps = "--steps 25:5m,50:5m --trials 20 --request-timeout 5m";
     let line = format!(
         "aa checkout -n shop --prometheus eu={address} --since 1h {steps} --save {}",
         saved.display()
@@ -257,7 +259,8 @@ async fn aa_reads_the_users_own_prometheus() {
     // What was saved is a recording: the same windows give the same answer.
     let again = arguments(&format!("aa --recording {} {steps}", saved.display()));
     assert_eq!(aa::view(aa_of(&again), &again.global).await.unwrap(), view);
-    // A file that is there is not written over.
+    // A file that is there is not written over, and so nothing is read.
+    drop(server);
     let failure = aa::view(aa_of(&told), &told.global).await.unwrap_err();
     assert!(failure.to_string().contains("--save"), "{failure}");
 }

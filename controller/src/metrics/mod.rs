@@ -41,7 +41,9 @@ pub use asked::{Asked, AskedKind};
 pub use batch::{Desk, Desks};
 pub use builtin::{BUILTIN_PREFIX, Builtin};
 pub use past::{PastError, PastRequest, StablePast, stable_past};
-pub use provider::{Egress, MemberClient, Provider, ProviderError, Secrets, Surroundings};
+pub use provider::{
+    Egress, MemberClient, Provider, ProviderError, Secrets, Surroundings, TIMEOUT_MAX,
+};
 pub use round::evaluate;
 pub use sources::Sources;
 pub use state::{Compared, Evidence, GateRequest, GateState};

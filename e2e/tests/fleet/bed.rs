@@ -119,7 +119,7 @@ impl Bed {
         let fleet = Fleet::builder().program("shell", SHELL.into()).start().await?;
         fleet.register_members().await?;
         let env = vec![("RUST_LOG".to_owned(), "info".to_owned())];
-        let hub = fleet.hub_process_with_dashboard(&program, env).await?;
+        let hub = fleet.whole_hub_process(&program, env).await?;
         hub.start().await?;
         hub.wait_ready().await?;
         eprintln!("        fleet started in {:.1} s", begun.elapsed().as_secs_f64());

@@ -21,6 +21,7 @@ mod rights;
 mod roles;
 mod stall;
 mod thresholds;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -91,6 +92,7 @@ fn play() -> anyhow::Result<ExitCode> {
         thresholds::threshold_of_flagger_tells_good_from_bad,
         thresholds::threshold_with_two_meanings_is_refused_at_the_door,
         thresholds::job_measures_and_takes_the_release_back,
+        trust::tools_for_trust_agree_with_the_hub,
         metrics::nothing_is_written_at_rest,
         dashboard::dashboard_refuses_every_bad_credential_on_every_route,
         dashboard::dashboard_gives_people_what_rbac_gives_them,

@@ -4,10 +4,10 @@ use anyhow::{Context as _, ensure};
 use k8s_openapi::api::batch::v1::Job;
 use kube::Api;
 use kube::api::ListParams;
-use lockflight_crds::Rollout;
 use lockflight_crds::conditions::types;
-use lockflight_e2e::apply;
+use lockflight_crds::{Rollout, names};
 use lockflight_e2e::service::{DemoService, Release, Settings};
+use lockflight_e2e::{apply, wait};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, RELEASE, RPS, SOON};
@@ -15,6 +15,9 @@ use crate::look;
 
 /// The name of the templates and, with the namespace, of their metrics.
 const TEMPLATE: &str = "gate";
+
+/// What the Job of a test runs: it passes, fails or takes its time as the author's query says.
+const SMOKE: &str = "case $LOCKFLIGHT_QUERY in good) ;; slow) exec sleep 300;; *) exit 1;; esac";
 
 fn settings() -> Settings {
     let mut settings = Settings::default().only(&["m1"]).steps(&[(50, 0), (100, 0)]);
@@ -117,7 +120,7 @@ pub(crate) async fn job_measures_and_takes_the_release_back(bed: &Bed) -> anyhow
             "template": { "spec": { "containers": [{
                 "name": "smoke",
                 "image": "shell",
-                "args": ["-c", "test \"$LOCKFLIGHT_QUERY\" = good"],
+                "args": ["-c", SMOKE],
             }]}},
         }},
     });
@@ -146,20 +149,44 @@ pub(crate) async fn job_measures_and_takes_the_release_back(bed: &Bed) -> anyhow
     let abort = aborted.status.unwrap_or_default().abort.context("status.abort is missing")?;
     ensure!(abort.metric.as_deref() == Some("smoke"), "status.abort is {abort:?}");
     ensure!(ended(&service, "Failed").await? == 1, "the Job that failed is not there to be read");
+
+    apply::apply(&hub, &asks("slow")).await?;
+    service.release(&Release::new("v4")).await?;
+    wait::until("a Job to be under way", RELEASE, async || {
+        ensure!(under_way(&service).await? == 1, "there is none");
+        Ok(())
+    })
+    .await?;
+    service.annotate(names::ABORT_ANNOTATION, "not wanted any more").await?;
+    service.aborted(SOON).await?;
+    wait::until("the Job that nobody waits for to be deleted", SOON, async || {
+        ensure!(under_way(&service).await? == 0, "it is still there");
+        Ok(())
+    })
+    .await?;
     let report = load.stop().await;
     ensure!(report.failed() == 0, "requests were lost: {report}");
     Ok(())
 }
 
-/// Jobs in the first member that have come to this end.
-async fn ended(service: &DemoService, condition: &str) -> anyhow::Result<usize> {
+async fn jobs(service: &DemoService) -> anyhow::Result<Vec<Job>> {
     let place = service.place("m1")?;
     let jobs: Api<Job> = Api::namespaced(place.client.clone(), service.namespace());
-    let jobs = jobs.list(&ListParams::default()).await?;
-    let has_ended = |job: &&Job| {
-        let status = job.status.iter();
-        let mut conditions = status.flat_map(|status| status.conditions.iter().flatten());
-        conditions.any(|seen| seen.type_ == condition && seen.status == "True")
-    };
-    Ok(jobs.iter().filter(has_ended).count())
+    Ok(jobs.list(&ListParams::default()).await?.items)
+}
+
+/// Jobs in the first member that have come to this end.
+async fn ended(service: &DemoService, condition: &str) -> anyhow::Result<usize> {
+    Ok(jobs(service).await?.iter().filter(|job| has_ended(job, condition)).count())
+}
+
+/// Jobs in the first member that have not come to an end.
+async fn under_way(service: &DemoService) -> anyhow::Result<usize> {
+    let goes_on = |job: &&Job| !has_ended(job, "Complete") && !has_ended(job, "Failed");
+    Ok(jobs(service).await?.iter().filter(goes_on).count())
+}
+
+fn has_ended(job: &Job, condition: &str) -> bool {
+    let mut conditions = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.any(|seen| seen.type_ == condition && seen.status == "True")
 }

@@ -27,7 +27,7 @@ use super::{
 };
 
 /// Longest timeout; a gate that waits longer for one answer is not watching any more.
-const TIMEOUT_MAX: Duration = Duration::from_mins(1);
+pub const TIMEOUT_MAX: Duration = Duration::from_mins(1);
 
 /// What a provider needs of the hub.
 #[derive(Clone, Default)]
