@@ -254,7 +254,7 @@ fn needed(plan: &MetricPlan, missing_ln: f64) -> u64 {
 }
 
 /// Evidence as people read it: beyond a million and below a hundredth nobody counts.
-fn times(log: f64) -> String {
+pub(super) fn times(log: f64) -> String {
     const MOST: f64 = 1e6;
     const LEAST: f64 = 0.01;
     if log > MOST.ln() {

@@ -1,6 +1,7 @@
 //! Tests of the judge as a whole.
 
 mod edges;
+mod explained;
 mod nulls;
 mod replay;
 mod rows;
