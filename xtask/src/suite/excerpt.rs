@@ -15,7 +15,10 @@ pub(super) fn excerpt(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     let failed: Vec<&str> = lines
         .iter()
-        .filter_map(|line| line.strip_prefix("test ")?.strip_suffix("FAILED"))
+        .filter_map(|line| {
+            let of_cargo = line.strip_prefix("test ").and_then(|line| line.strip_suffix("FAILED"));
+            of_cargo.or_else(|| line.strip_prefix(NODE))
+        })
         .collect();
     let mut shown: Vec<String> = outputs(&lines).into_iter().take(TESTS_MAX).map(cut).collect();
     if failed.is_empty() && shown.is_empty() {
@@ -25,14 +28,23 @@ pub(super) fn excerpt(log: &str) -> String {
     shown.join("\n")
 }
 
-/// What libtest prints of each failed test, from `---- NAME stdout ----` on.
+/// How Node's test runner begins what it says of a failed test.
+const NODE: &str = "not ok ";
+
+/// How it ends.
+const NODE_END: &str = "  ...";
+
+/// What libtest prints of each failed test, from `---- NAME stdout ----` on, and Node's test
+/// runner from `not ok NUMBER - NAME`.
 fn outputs<'a, 'b>(lines: &'a [&'b str]) -> Vec<&'a [&'b str]> {
-    let is_start = |line: &str| line.starts_with("---- ") && line.ends_with(" ----");
+    let is_start =
+        |line: &str| line.starts_with(NODE) || line.starts_with("---- ") && line.ends_with(" ----");
     let starts: Vec<usize> =
         lines.iter().enumerate().filter(|(_, line)| is_start(line)).map(|(at, _)| at).collect();
     let end_of = |start: usize| {
         let rest = &lines[start + 1..];
-        let length = rest.iter().position(|line| is_start(line) || *line == "failures:");
+        let is_end = |line: &str| line == "failures:" || line == NODE_END;
+        let length = rest.iter().position(|line| is_start(line) || is_end(line));
         start + 1 + length.unwrap_or(rest.len())
     };
     starts.into_iter().map(|start| &lines[start..end_of(start)]).collect()
@@ -81,6 +93,14 @@ test d::fine ... ok
         assert!(shown.contains("panicked at src/b.rs:3:5:\nleft: 1\n"), "{shown}");
         assert!(shown.contains("no proof\nFAILED b::red\nFAILED c::red"), "{shown}");
         assert!(!shown.contains("fine"), "{shown}");
+    }
+
+    #[test]
+    fn tests_of_node_are_shown_likewise() {
+        let log = "ok 1 - fine\nnot ok 2 - red\n  ---\n  error: no such row\n  ...\nok 3 - good\n";
+        let shown = excerpt(log);
+        assert!(shown.contains("error: no such row\nFAILED 2 - red"), "{shown}");
+        assert!(!shown.contains("good"), "{shown}");
     }
 
     #[test]
