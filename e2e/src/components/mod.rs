@@ -25,6 +25,8 @@ pub struct Components {
     pub envoy: PathBuf,
     /// The metrics store.
     pub prometheus: PathBuf,
+    /// Reads and tests rules of the metrics store.
+    pub promtool: PathBuf,
     /// `CustomResourceDefinition`s of the Gateway API, experimental channel.
     pub gateway_api_crds: PathBuf,
     /// `CustomResourceDefinition`s of Contour.
@@ -88,6 +90,7 @@ pub fn locate() -> anyhow::Result<Components> {
         contour: found(Ok(recipes::contour()))?,
         envoy: found(Ok(recipes::envoy()))?,
         prometheus: found(Ok(recipes::prometheus()))?,
+        promtool: found(Ok(recipes::promtool()))?,
         gateway_api_crds: found(Ok(recipes::gateway_api_crds()))?,
         contour_crds: found(Ok(recipes::contour_crds()))?,
     })

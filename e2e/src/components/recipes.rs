@@ -24,7 +24,15 @@ const UNUSED_KINDS: [&str; 4] =
 
 pub(super) fn all() -> anyhow::Result<Vec<Recipe>> {
     // The slowest last, so that a missing network shows early.
-    Ok(vec![envoy(), gateway_api_crds(), contour_crds(), contour(), prometheus(), hk()?])
+    Ok(vec![
+        envoy(),
+        gateway_api_crds(),
+        contour_crds(),
+        contour(),
+        prometheus(),
+        promtool(),
+        hk()?,
+    ])
 }
 
 pub(super) fn hk() -> anyhow::Result<Recipe> {
@@ -66,6 +74,20 @@ pub(super) fn prometheus() -> Recipe {
         make: |dir| {
             let tags = ["-tags", "remove_all_sd,enable_kubernetes_sd,netgo"];
             let package = "github.com/prometheus/prometheus/cmd/prometheus";
+            go_install(dir, &tags, &format!("{package}@{PROMETHEUS}"))
+        },
+    }
+}
+
+/// Reads and tests rule files; from the module that Prometheus is built of.
+pub(super) fn promtool() -> Recipe {
+    Recipe {
+        key: format!("promtool-{PROMETHEUS}"),
+        file: "promtool",
+        usual: "2 minutes on two cores",
+        make: |dir| {
+            let tags = ["-tags", "remove_all_sd,netgo"];
+            let package = "github.com/prometheus/prometheus/cmd/promtool";
             go_install(dir, &tags, &format!("{package}@{PROMETHEUS}"))
         },
     }

@@ -15,8 +15,10 @@ mod healthy;
 mod input;
 mod look;
 mod metrics;
+mod monitoring;
 mod partition;
 mod stall;
+mod tutorial;
 
 use std::process::ExitCode;
 
@@ -83,6 +85,10 @@ fn play() -> anyhow::Result<ExitCode> {
         metrics::metric_source_down_holds_and_says_so,
         metrics::empty_results_and_nan_hold_and_say_so,
         metrics::nothing_is_written_at_rest,
+        monitoring::alert_rules_do_what_their_tests_say,
+        monitoring::every_panel_has_data_and_every_rule_can_be_asked,
+        tutorial::tutorial_does_what_it_says,
+        tutorial::break_glass_takes_the_traffic_off_without_the_hub,
     ];
     let trials = stories.map(|(name, story)| {
         let shared = shared.clone();
