@@ -326,6 +326,6 @@ mod tests {
     #[test]
     fn the_number_of_series_is_bounded() {
         let text = text(rollout(MEMBER_SERIES_MAX / 5 + 2));
-        assert!(text.contains("lockflight_metrics_series_omitted 10"), "{:.200}", text);
+        assert!(text.contains("lockflight_metrics_series_omitted 10"), "{text:.200}");
     }
 }
