@@ -50,7 +50,8 @@ pub fn steps(page: &str) -> anyhow::Result<Vec<Step>> {
         }
         match language.split_once(' ').map_or((language, ""), |(word, rest)| (word, rest.trim())) {
             ("yaml", name) if !name.is_empty() => {
-                let content: String = body.iter().map(|(_, line)| format!("{line}\n")).collect();
+                let lines: Vec<&str> = body.iter().map(|(_, line)| *line).collect();
+                let content = lines.join("\n") + "\n";
                 steps.push(Step::Save { name: name.to_owned(), content });
             }
             ("console", _) => steps.extend(session(&body)?),
