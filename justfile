@@ -32,9 +32,13 @@ audit:
 golden:
     UPDATE_GOLDEN=1 cargo test -p kubectl-lockflight
 
-# YAML and links of the documentation.
-docs-check:
-    cargo xtask docs-check
+# Write the reference pages of the documentation from the code, and check all pages.
+docs:
+    cargo xtask docs
+
+# The documentation as a book in target/book (needs mdbook: `cargo install mdbook`).
+book:
+    mdbook build docs
 
 # Build the hub and the plugin for use.
 build:

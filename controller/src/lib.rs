@@ -5,6 +5,7 @@
 //! ```
 
 pub mod act;
+pub mod arguments;
 pub mod conditions;
 pub mod dashboard;
 pub mod draft;

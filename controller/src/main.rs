@@ -1,23 +1,10 @@
 //! `lockflight`: the hub's one executable.
 
-use clap::{Parser, Subcommand};
-use lockflight::run::{RunArguments, run};
-
-/// Progressive delivery over many clusters.
-#[derive(Parser)]
-#[command(name = "lockflight", version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run the hub.
-    Run(RunArguments),
-    /// Print the `CustomResourceDefinitions`, one JSON document per line.
-    Crd,
-}
+use clap::Parser as _;
+use lockflight::{
+    arguments::{Arguments, Command},
+    run::run,
+};
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {

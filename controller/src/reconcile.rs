@@ -98,17 +98,23 @@ impl Reconciler {
         if !self.context.hub.synced() || !self.context.registry.ready() {
             return Some(Instant::now() + CONFLICT_PAUSE);
         }
-        self.context.metrics.pass();
+        let begun = Instant::now();
+        let next = self.pass_over(&rollout).await;
+        self.context.metrics.pass(begun.elapsed());
+        Some(next)
+    }
 
-        let (policy, problems) = match validate::validate(&rollout, &self.context.hub) {
+    /// One pass over a Rollout as it is now; when to make the next at the latest.
+    async fn pass_over(&mut self, rollout: &Arc<Rollout>) -> Instant {
+        let (policy, problems) = match validate::validate(rollout, &self.context.hub) {
             Ok(policy) => (Some(policy), Vec::new()),
             Err(problems) => (None, problems),
         };
-        if observe::is_settling_in(&rollout, &self.context.registry, policy.as_ref()) {
-            return Some(Instant::now() + CONFLICT_PAUSE);
+        if observe::is_settling_in(rollout, &self.context.registry, policy.as_ref()) {
+            return Instant::now() + CONFLICT_PAUSE;
         }
         let Observation { snapshot, captured } = observe::observe(
-            &rollout,
+            rollout,
             observe::Context {
                 registry: &self.context.registry,
                 policy,
@@ -123,10 +129,10 @@ impl Reconciler {
             let texts: Vec<String> = violations.iter().map(ToString::to_string).collect();
             tracing::error!(rollout = %self.key, violations = texts.join("; "), "plan refused");
             self.context.metrics.plan_refused();
-            return Some(Instant::now() + REFUSED_PAUSE);
+            return Instant::now() + REFUSED_PAUSE;
         }
-        let Some(rollout) = self.commit(&rollout, &plan, &problems).await else {
-            return Some(Instant::now() + CONFLICT_PAUSE);
+        let Some(rollout) = self.commit(rollout, &plan, &problems).await else {
+            return Instant::now() + CONFLICT_PAUSE;
         };
         let reopens = self.dispatch(&rollout, &plan, &captured).await;
         self.watch_gates(&rollout, plan.gates, &captured);
@@ -135,7 +141,8 @@ impl Reconciler {
             let span = (at - Utc::now()).to_std().unwrap_or_default() + Duration::from_millis(2);
             Instant::now() + span
         });
-        [wake_at, reopens, Some(Instant::now() + RESYNC)].into_iter().flatten().min()
+        let resync = Instant::now() + RESYNC;
+        [wake_at, reopens].into_iter().flatten().fold(resync, Instant::min)
     }
 
     /// Writes the journal before anything that it speaks of, on the version that was seen.
@@ -157,9 +164,10 @@ impl Reconciler {
         for notice in &plan.notices {
             let warning = notice.reason.severity() == Severity::Warning;
             let reason = format!("{:?}", notice.reason);
-            self.context.events.tell(&written, warning, reason, &notice.message);
+            self.tell(&written, warning, reason, &notice.message);
         }
         self.tell_of_state(&written, &old.conditions, &next.conditions);
+        self.count_end(&old, &next);
         let phase = |status: &RolloutStatus| status.attempt.as_ref().map(|attempt| attempt.phase);
         let turned = plan.next.attempt.as_ref().map(|attempt| attempt.phase)
             == Some(AttemptPhase::Aborting)
@@ -190,14 +198,49 @@ impl Reconciler {
                 self.context.hub.rollouts.put(written.clone());
                 Some(Arc::new(written))
             }
-            Ok(Err(kube::Error::Api(answer))) if answer.code == 409 || answer.code == 404 => None,
+            Ok(Err(kube::Error::Api(answer))) if answer.code == 409 || answer.code == 404 => {
+                self.context.metrics.status_not_written("conflict");
+                None
+            }
             Ok(Err(error)) => {
+                self.context.metrics.status_not_written("refused");
                 tracing::error!(rollout = %self.key, %error, "the journal cannot be written; nothing is sent");
                 tokio::time::sleep(CONFLICT_PAUSE * 10).await;
                 None
             }
-            Err(_) => None,
+            Err(_) => {
+                self.context.metrics.status_not_written("unanswered");
+                None
+            }
         }
+    }
+
+    /// Leaves an Event, and counts it.
+    fn tell(&self, rollout: &Rollout, warning: bool, reason: String, message: &str) {
+        self.context.metrics.event(warning, &reason);
+        self.context.events.tell(rollout, warning, reason, message);
+    }
+
+    /// Counts an attempt that has just ended.
+    fn count_end(&self, old: &RolloutStatus, next: &RolloutStatus) {
+        let Some(attempt) = &next.attempt else { return };
+        let was_over = old
+            .attempt
+            .as_ref()
+            .is_some_and(|old| old.number == attempt.number && old.phase == attempt.phase);
+        let outcome = match attempt.phase {
+            lockflight_crds::AttemptPhase::Completed => "completed",
+            lockflight_crds::AttemptPhase::Aborted => "aborted",
+            lockflight_crds::AttemptPhase::Progressing
+            | lockflight_crds::AttemptPhase::Aborting => return,
+        };
+        if was_over {
+            return;
+        }
+        let reason = next.abort.as_ref().map_or("", |abort| abort.reason.as_str());
+        let ended_at = attempt.ended_at.unwrap_or_else(Utc::now);
+        let took = (ended_at - attempt.started_at).to_std().unwrap_or_default();
+        self.context.metrics.attempt_ended(outcome, reason, took);
     }
 
     /// States that a person should hear of, as Events, when they are entered.
@@ -218,7 +261,7 @@ impl Reconciler {
         let changed = before.is_none_or(|before| before.reason != now.reason);
         if changed && told.contains(&now.reason.as_str()) {
             let warning = now.reason != "Paused";
-            self.context.events.tell(rollout, warning, now.reason, &now.message);
+            self.tell(rollout, warning, now.reason, &now.message);
         }
     }
 

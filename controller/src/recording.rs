@@ -24,6 +24,7 @@ use prometheus_client::{metrics::counter::Counter, registry::Registry};
 
 use self::spool::Spool;
 pub(crate) use self::tape::{Before, Tape};
+use crate::telemetry::catalogue::help;
 
 /// Lines that wait to be written: a second of a thousand gates that all have a new window.
 const QUEUE_MAX: usize = 1024;
@@ -89,7 +90,7 @@ impl Recorder {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "lockflight_recording_rounds_dropped",
-            "Rounds of the judge that were to be recorded and could not be",
+            help("lockflight_recording_rounds_dropped"),
             self.dropped.clone(),
         );
     }

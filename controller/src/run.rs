@@ -20,7 +20,7 @@ use crate::{
     recording::Recorder,
     serve,
     supervise::supervise,
-    telemetry::{self, Metrics},
+    telemetry::{self, FleetMetrics, Metrics},
     wakes::Wakes,
 };
 
@@ -64,6 +64,7 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::default());
     let mut metric_registry = MetricRegistry::default();
     metrics.register(&mut metric_registry);
+    metric_registry.register_collector(Box::new(FleetMetrics::of(Arc::clone(&hub))));
     if let Some(recorder) = &recorder {
         recorder.register(&mut metric_registry);
     }

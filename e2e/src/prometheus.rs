@@ -1,9 +1,13 @@
 //! A member's Prometheus: it scrapes the gateway and every pod that asks for it.
 
-use std::net::Ipv4Addr;
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
@@ -17,6 +21,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Prometheus {
     process: Process,
     address: Ipv4Addr,
+    config: PathBuf,
 }
 
 impl Prometheus {
@@ -41,7 +46,7 @@ impl Prometheus {
             env: Vec::new(),
             log: process::create_log(cluster.dir().join("prometheus.log"))?,
         });
-        let prometheus = Self { process, address };
+        let prometheus = Self { process, address, config };
         prometheus.start().await?;
         Ok(prometheus)
     }
@@ -55,6 +60,46 @@ impl Prometheus {
             .await
     }
 
+    /// Scrapes `/metrics` of `target` too, from now on.
+    pub fn also_scrape(&self, job: &str, target: SocketAddr) -> anyhow::Result<()> {
+        let mut settings: Value = serde_json::from_slice(&std::fs::read(&self.config)?)?;
+        let jobs = settings["scrape_configs"].as_array_mut().context("no scrape_configs")?;
+        jobs.push(json!({
+            "job_name": job,
+            "static_configs": [{ "targets": [target.to_string()] }],
+        }));
+        std::fs::write(&self.config, settings.to_string())?;
+        let id = self.process.id().context("this Prometheus does not run")?;
+        Ok(kill(Pid::from_raw(i32::try_from(id)?), Signal::SIGHUP)?)
+    }
+
+    /// Asks for an expression at every second of a span, as a panel does; how many values of the
+    /// answer are numbers. An expression that cannot be evaluated is an error.
+    pub async fn numbers(
+        &self,
+        expression: &str,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> anyhow::Result<usize> {
+        let path = format!(
+            "/api/v1/query_range?query={}&start={}&end={}&step=1",
+            encoded(expression),
+            from.timestamp(),
+            to.timestamp()
+        );
+        let (status, body) = http::get((self.address, addresses::PROMETHEUS_PORT), &path).await?;
+        let text = String::from_utf8_lossy(&body);
+        anyhow::ensure!(status == 200, "{expression}: {status} {}", text.trim());
+        let answer: Value = serde_json::from_slice(&body)?;
+        let series = answer["data"]["result"].as_array().context("an answer without a result")?;
+        let values =
+            series.iter().flat_map(|series| series["values"].as_array().into_iter().flatten());
+        let numbers = values.filter(|value| {
+            value[1].as_str().and_then(|text| text.parse().ok()).is_some_and(f64::is_finite)
+        });
+        Ok(numbers.count())
+    }
+
     /// Ends it; queries are refused from now on.
     pub async fn stop(&self) -> anyhow::Result<()> {
         self.process.stop(GRACE).await
@@ -64,6 +109,21 @@ impl Prometheus {
     pub async fn kill(&self) -> anyhow::Result<()> {
         self.process.kill9().await
     }
+}
+
+/// For the query of an address.
+fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
 }
 
 fn settings(cluster: &Cluster, scrape_interval: Duration) -> Value {

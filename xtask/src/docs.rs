@@ -1,24 +1,40 @@
 //! The documentation, as far as a machine can read it.
 
+mod book;
+mod evidence;
 mod manifest;
 mod markdown;
 
 use std::{fs, path::Path};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
-use crate::workspace::{files, root, verdict};
+use crate::workspace::{cargo, files, root, verdict};
 
-/// Checks YAML blocks and local links of every Markdown file, and every example.
+/// Writes the reference pages from the code, or compares them with it, and checks the rest.
+pub(crate) fn write(compare_only: bool) -> Result<String> {
+    let mut reference = cargo(&["run", "--quiet", "--locked", "-p", "lockflight-reference", "--"]);
+    reference.args(compare_only.then_some("--check"));
+    let status = reference.status().context("cannot run cargo")?;
+    ensure!(status.success(), "the reference pages are not as they should be");
+    check()
+}
+
+/// Checks YAML blocks and local links of every Markdown file, every example, the book's list of
+/// pages, and the tests that its tables name.
 pub(crate) fn check() -> Result<String> {
     let (mut complaints, mut blocks, mut links) = (Vec::new(), 0, 0);
-    for file in files()? {
-        let Ok(text) = fs::read_to_string(root().join(&file)) else {
+    let files = files()?;
+    complaints.extend(book::complaints(&files)?);
+    let functions = evidence::functions(&files);
+    for file in &files {
+        let Ok(text) = fs::read_to_string(root().join(file)) else {
             continue;
         };
         let name = file.display();
         match file.extension().and_then(|extension| extension.to_str()) {
             Some("md") => {
+                complaints.extend(evidence::complaints(file, &text, &functions));
                 for (line, yaml) in markdown::yaml_blocks(&text) {
                     blocks += 1;
                     let found = manifest::complaints(&yaml);
@@ -26,7 +42,7 @@ pub(crate) fn check() -> Result<String> {
                 }
                 for (line, target) in markdown::local_links(&text) {
                     links += 1;
-                    if let Some(why) = broken(&file, &text, &target) {
+                    if let Some(why) = broken(file, &text, &target) {
                         complaints.push(format!("{name}:{line}: {why}"));
                     }
                 }

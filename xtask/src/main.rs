@@ -38,8 +38,12 @@ enum Chore {
     },
     /// Check that planner and analysis depend on nothing that does I/O or tells the time.
     Purity,
-    /// Check every YAML and every local link in the documentation.
-    DocsCheck,
+    /// Write the reference pages of the documentation, and check all of it.
+    Docs {
+        /// Write nothing; fail when a page is not what the code says.
+        #[arg(long)]
+        check: bool,
+    },
     /// Check for leftovers and for files that have grown too long.
     Tidy,
     /// Build what is needed and show a release on a real fleet on this machine.
@@ -62,7 +66,7 @@ fn run(chore: &Chore) -> Result<ExitCode> {
         Chore::Charts { check: false } => charts::write()?,
         Chore::Charts { check: true } => charts::check()?,
         Chore::Purity => purity::check()?,
-        Chore::DocsCheck => docs::check()?,
+        Chore::Docs { check } => docs::write(*check)?,
         Chore::Tidy => tidy::check()?,
         Chore::Demo(demo) => return Err(demo::run(demo)),
         Chore::Test(options) => return suite::run(options),

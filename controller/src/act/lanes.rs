@@ -61,6 +61,17 @@ pub enum Outcome {
     Failed(String),
 }
 
+impl Outcome {
+    /// Name in metrics.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Conflict => "conflict",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
 impl Lanes {
     /// Sends a write, unless its lane is busy or pauses. Returns at once; the time at which a
     /// pausing lane opens again, if it does.
@@ -98,8 +109,12 @@ impl Lanes {
         metrics.write_sent(write.kind.name());
         self.under_way.insert(lane.clone());
         let (client, view) = (client.clone(), std::sync::Arc::clone(view));
+        let metrics = metrics.writes();
         self.tasks.spawn(async move {
+            let begun = Instant::now();
             let outcome = perform(&client, &view, &write).await;
+            let (member, kind) = (&lane.member.0, write.kind.name());
+            metrics.ended(member, kind, outcome.name(), begun.elapsed());
             (lane, intent(&write.body), outcome)
         });
         None

@@ -29,6 +29,8 @@ pub struct Components {
     pub prometheus: PathBuf,
     /// What renders Lockflight's charts.
     pub helm: PathBuf,
+    /// Reads and tests rules of the metrics store.
+    pub promtool: PathBuf,
     /// `CustomResourceDefinition`s of the Gateway API, experimental channel.
     pub gateway_api_crds: PathBuf,
     /// `CustomResourceDefinition`s of Contour.
@@ -113,6 +115,7 @@ pub fn locate() -> anyhow::Result<Components> {
         envoy: found(Ok(recipes::envoy()))?,
         prometheus: found(Ok(recipes::prometheus()))?,
         helm: found(Ok(chart_tools::helm()))?,
+        promtool: found(Ok(recipes::promtool()))?,
         gateway_api_crds: found(Ok(recipes::gateway_api_crds()))?,
         contour_crds: found(Ok(recipes::contour_crds()))?,
     })

@@ -26,7 +26,8 @@ const UNUSED_KINDS: [&str; 4] =
 pub(super) fn all() -> anyhow::Result<Vec<Recipe>> {
     // The slowest last, so that a missing network shows early.
     let quick = [envoy(), gateway_api_crds(), contour_crds()];
-    Ok(quick.into_iter().chain([chart_tools::helm(), contour(), prometheus(), hk()?]).collect())
+    let slow = [chart_tools::helm(), contour(), prometheus(), promtool(), hk()?];
+    Ok(quick.into_iter().chain(slow).collect())
 }
 
 pub(super) fn hk() -> anyhow::Result<Recipe> {
@@ -68,6 +69,20 @@ pub(super) fn prometheus() -> Recipe {
         make: |dir| {
             let tags = ["-tags", "remove_all_sd,enable_kubernetes_sd,netgo"];
             let package = "github.com/prometheus/prometheus/cmd/prometheus";
+            go_install(dir, &tags, &format!("{package}@{PROMETHEUS}"))
+        },
+    }
+}
+
+/// Reads and tests rule files; from the module that Prometheus is built of.
+pub(super) fn promtool() -> Recipe {
+    Recipe {
+        key: format!("promtool-{PROMETHEUS}"),
+        file: "promtool",
+        usual: "2 minutes on two cores",
+        make: |dir| {
+            let tags = ["-tags", "remove_all_sd,netgo"];
+            let package = "github.com/prometheus/prometheus/cmd/promtool";
             go_install(dir, &tags, &format!("{package}@{PROMETHEUS}"))
         },
     }

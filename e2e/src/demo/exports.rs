@@ -5,14 +5,13 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use super::story::{NAMESPACE, SERVICE};
-use crate::components;
-use crate::fleet::{Fleet, built_beside};
+use crate::fleet::Fleet;
 use crate::service::{DemoService, Release};
+use crate::shell::Shell;
 
 /// Ways into a running fleet.
 pub(super) struct Exports {
-    kubeconfig: PathBuf,
-    hk: PathBuf,
+    shell: Shell,
     gateways: Vec<(String, String)>,
     manifest: PathBuf,
     host: String,
@@ -26,7 +25,7 @@ impl Exports {
         service: &DemoService,
     ) -> anyhow::Result<Self> {
         let outside = listeners.split_off(1 + fleet.members.len());
-        let kubeconfig = fleet.expose(listeners)?;
+        let shell = Shell::open(fleet, listeners)?;
         let mut gateways = Vec::new();
         for (member, listener) in fleet.members.iter().zip(&outside) {
             gateways.push((member.cluster.name().to_owned(), listener.local_addr()?.to_string()));
@@ -35,8 +34,7 @@ impl Exports {
         let manifest = fleet.dir().join("v4.json");
         let v4 = serde_json::to_string_pretty(&service.manifest(&Release::new("v4")))?;
         std::fs::write(&manifest, v4)?;
-        let (hk, host) = (components::locate()?.hk, service.host());
-        Ok(Self { kubeconfig, hk, gateways, manifest, host })
+        Ok(Self { shell, gateways, manifest, host: service.host() })
     }
 
     /// How to use them, as text that ends with a line break.
@@ -48,12 +46,7 @@ impl Exports {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "  export KUBECONFIG={}", self.kubeconfig.display())?;
-        writeln!(text, "  alias kubectl='{} kubectl'", self.hk.display())?;
-        let plugin = built_beside("kubectl-lockflight");
-        if let Some(dir) = plugin.as_ref().and_then(|plugin| plugin.parent()) {
-            writeln!(text, "  export PATH={}:$PATH", dir.display())?;
-        }
+        writeln!(text, "  . {}", self.shell.environment().display())?;
         let commands = [
             (format!("kubectl lockflight get {SERVICE} -n {NAMESPACE} -w"), "the live tree"),
             (
@@ -72,7 +65,7 @@ impl Exports {
                 "a member cluster",
             ),
         ];
-        writeln!(text, "then, for example:")?;
+        writeln!(text, "then docs/tutorial.md, or for example:")?;
         for (command, what) in commands {
             writeln!(text, "  {command}   # {what}")?;
         }

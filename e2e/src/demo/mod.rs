@@ -23,6 +23,7 @@ use crate::hub_process::HubProcess;
 use crate::namespace;
 use exports::Exports;
 use stage::Stage;
+pub use story::{NAMESPACE, RPS, SERVICE, bad_release, settings};
 
 const MEMBERS: u8 = 3;
 /// Phases of the start that are shown.

@@ -15,10 +15,12 @@ use crate::service::{DemoService, Place, Release, ServiceReport, Settings, ended
 use crate::wait;
 use crate::witness::RouteWatch;
 
-pub(super) const NAMESPACE: &str = "shop";
-pub(super) const SERVICE: &str = "checkout";
+/// Namespace of the demo's service.
+pub const NAMESPACE: &str = "shop";
+/// Name of the demo's service, and of its Rollout and routes.
+pub const SERVICE: &str = "checkout";
 /// Requests per second on each member's gateway.
-pub(super) const RPS: u32 = 60;
+pub const RPS: u32 = 60;
 /// More than ten times what each of them takes on an idle machine.
 const DEPLOY_DEADLINE: Duration = Duration::from_mins(1);
 const RELEASE_DEADLINE: Duration = Duration::from_mins(5);
@@ -77,7 +79,7 @@ async fn release_bad(
     follower: &Follower,
     service: &DemoService,
 ) -> anyhow::Result<Bad> {
-    let v3 = Release::new("v3").error_rate(0.1).latency_ms(150);
+    let v3 = bad_release("v3");
     name(follower, service, &v3)?;
     stage.tell("v3", "released: 10 % of its answers are errors, all are 150 ms slower");
     let watch = |place: &Place| Ok((place.name.clone(), RouteWatch::start(service, &place.name)?));
@@ -92,8 +94,15 @@ async fn release_bad(
     Ok(Bad { rollout, v2_serves, caught })
 }
 
+/// A release that is caught: a tenth of its answers are errors, and all are slower.
+#[must_use]
+pub fn bad_release(version: &str) -> Release {
+    Release::new(version).error_rate(0.1).latency_ms(150)
+}
+
 /// Short bakes; what ends a step is its evidence.
-fn settings() -> Settings {
+#[must_use]
+pub fn settings() -> Settings {
     let step = |weight: u8, time: &str| json!({ "weight": weight, "bake": { "time": time } });
     Settings {
         steps: json!([step(20, "3s"), step(50, "3s"), step(100, "2s")]),

@@ -9,6 +9,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 use lockflight_crds::{Rollout, names};
+use lockflight_e2e::demo;
 use lockflight_e2e::fleet::{Fleet, built_beside};
 use lockflight_e2e::hub_process::HubProcess;
 use lockflight_e2e::service::{DemoService, Release, Settings};
@@ -132,8 +133,19 @@ impl Bed {
         name: &str,
         settings: Settings,
     ) -> anyhow::Result<DemoService> {
-        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
+        self.remember(name);
         DemoService::create(&self.fleet, name, "shop", settings).await
+    }
+
+    /// The service of the demo, in the demo's namespace.
+    pub(crate) async fn checkout(&self, settings: Settings) -> anyhow::Result<DemoService> {
+        self.remember(demo::NAMESPACE);
+        DemoService::create(&self.fleet, demo::NAMESPACE, demo::SERVICE, settings).await
+    }
+
+    fn remember(&self, namespace: &str) {
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        namespaces.push(namespace.to_owned());
     }
 
     /// A service whose first release `v1` serves everywhere.

@@ -16,12 +16,14 @@ mod healthy;
 mod input;
 mod look;
 mod metrics;
+mod monitoring;
 mod partition;
 mod rights;
 mod roles;
 mod stall;
 mod thresholds;
 mod trust;
+mod tutorial;
 
 use std::process::ExitCode;
 
@@ -99,6 +101,10 @@ fn play() -> anyhow::Result<ExitCode> {
         dashboard::dashboard_follows_a_real_rollout,
         dashboard::dashboard_abort_in_a_browser_takes_the_traffic_off,
         roles::approving_needs_the_right_to_approve,
+        monitoring::alert_rules_do_what_their_tests_say,
+        monitoring::every_panel_has_data_and_every_rule_can_be_asked,
+        tutorial::tutorial_does_what_it_says,
+        tutorial::break_glass_takes_the_traffic_off_without_the_hub,
         // Last: it looks at what all others have used.
         rights::charts_grant_what_is_used_and_nothing_else,
     ];

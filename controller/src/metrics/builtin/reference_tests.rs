@@ -63,8 +63,7 @@ fn section(builtin: &Builtin) -> String {
         writeln!(page, "| `{name}` | {:?} | {} |", metric.severity, said(name)).expect("a String");
     }
     let file = format!("{}.yaml", builtin.name);
-    writeln!(page, "\nThe template: [{file}](../../controller/src/metrics/builtin/{file})")
-        .expect("a String");
+    writeln!(page, "\nThe template: `controller/src/metrics/builtin/{file}`").expect("a String");
     page
 }
 
