@@ -10,7 +10,7 @@ use crate::bed::{Bed, RELEASE};
 use crate::{commands, look};
 
 const NAMESPACE: &str = "roles";
-/// People, each with one ClusterRole of the chart in the namespace.
+/// People, each with one `ClusterRole` of the chart in the namespace.
 const ROLES: [&str; 4] = ["view", "edit", "admin", "promoter"];
 
 /// What somebody does, and who of [`ROLES`] may. Nothing is kept: dry runs pass admission too.
