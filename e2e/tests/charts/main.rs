@@ -1,6 +1,8 @@
 //! What must hold of the charts, for a matrix of values. Helm renders; the first run builds it.
 //! Run it by name: `cargo test -p lockflight-e2e --test charts`.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends so")]
+
 mod accepted;
 mod matrix;
 mod pods;
