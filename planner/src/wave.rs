@@ -135,7 +135,11 @@ fn start(draft: &mut Draft<'_>, index: usize, movement: Movement) -> bool {
         return true;
     }
     let name = wave.planned.name.clone();
-    if wave.planned.approval == Approval::Before && !wave.approved {
+    // A wave that serves the revision already, as after a spec that was put back, moves nothing.
+    let moves = wave.planned.members.iter().any(|member| {
+        draft.member(member).is_none_or(|journal| journal.phase != MemberPhase::Promoted)
+    });
+    if wave.planned.approval == Approval::Before && !wave.approved && moves {
         await_approval(draft, index, format!("wave {name} may start and awaits approval"));
         return false;
     }

@@ -107,6 +107,25 @@ fn superseding_reverting_and_retrying_lose_nothing() {
 }
 
 #[test]
+fn what_is_served_already_needs_no_approval() {
+    let mut world = fleet();
+    release(&mut world, "v2");
+    world.until("on trial", 100, |w| w.get("a").share(&revision("v2")) > 0);
+    world.commands.abort = Some("no".to_owned());
+    world.until("aborted", 100, |w| w.phase() == Some(AttemptPhase::Aborted));
+    for wave in &mut world.policy.waves {
+        wave.approval = Approval::Before;
+    }
+    // The spec is put back to what serves.
+    release(&mut world, "v1");
+    world.until("v1 completed", 100, |w| w.phase() == Some(AttemptPhase::Completed));
+    assert!(world.shown_tokens.is_empty(), "{:?}", world.shown_tokens);
+    release(&mut world, "v3");
+    world.until("a token", 100, |w| !w.shown_tokens.is_empty());
+    assert_eq!(phase(&world, "a"), MemberPhase::Pending);
+}
+
+#[test]
 fn a_raise_that_a_change_of_mind_overtakes_does_not_stay() {
     let mut world = fleet();
     release(&mut world, "v2");
