@@ -27,7 +27,7 @@ test("an abort pressed in the page of the real hub", async () => {
     }
     await page.getByText("http_requests_total").first().waitFor();
     // Both arms are counted while the page looks on.
-    await page.getByText(/canary [\d.]+ % of [1-9][\d,]* events bad, stable [\d.]+ % of [1-9]/).waitFor();
+    await page.getByText(/canary [\d.]+ % of [1-9][\d,]* events bad, stable [\d.]+ % of [1-9]/).first().waitFor();
     await page.getByText(/Evidence that it is worse/).first().waitFor();
     await page.locator(".u-over").nth(2).waitFor();
     await page.screenshot({ path: `${RESULTS}fleet-analysis.png`, fullPage: true });

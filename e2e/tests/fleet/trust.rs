@@ -17,8 +17,8 @@ use crate::bed::{Bed, RELEASE, RPS, SOON};
 const ERRORS: f64 = 0.02;
 /// Exit code of the plugin for a release that was taken back.
 const ABORTED: i32 = 3;
-/// Seconds of stable's past that `aa` reads: twice what its steps take.
-const PAST_S: u32 = 90;
+/// Seconds of stable's past that `aa` reads: the least that it takes.
+const PAST_S: u32 = 120;
 
 /// What the hub recorded, replayed, ends as it did; and stable against itself gives a number.
 pub(crate) async fn tools_for_trust_agree_with_the_hub(bed: &Bed) -> anyhow::Result<()> {
