@@ -4,9 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
+use lockflight_crds::names;
 use lockflight_e2e::addresses::{PROMETHEUS_PORT, hub_only_prometheus};
 use lockflight_e2e::fleet::built_beside;
-use lockflight_e2e::service::{DemoService, Release, ServiceLoad, Settings};
+use lockflight_e2e::service::{DemoService, Release, ServiceLoad, Settings, TEMPLATE};
 use lockflight_e2e::wait;
 use serde_json::Value;
 use tokio::process::Command;
@@ -19,6 +20,8 @@ const ERRORS: f64 = 0.02;
 const ABORTED: i32 = 3;
 /// Seconds of stable's past that `aa` reads: the least that it takes.
 const PAST_S: u32 = 120;
+/// Seconds of load at most before the pods of the stable revision were there.
+const BEFORE_S: u32 = 20;
 
 /// What the hub recorded, replayed, ends as it did; and stable against itself gives a number.
 pub(crate) async fn tools_for_trust_agree_with_the_hub(bed: &Bed) -> anyhow::Result<()> {
@@ -45,15 +48,19 @@ pub(crate) async fn tools_for_trust_agree_with_the_hub(bed: &Bed) -> anyhow::Res
     Ok(())
 }
 
-/// `aa` reads the member's Prometheus by the built-in template for plain application metrics.
+/// `aa` reads what the pods of the stable revision did from the member's Prometheus, by the
+/// service's own template: the built-in ones leave out more than a minute in which pods get warm.
 async fn stable_against_itself(
     bed: &Bed,
     service: &DemoService,
     load: &ServiceLoad,
 ) -> anyhow::Result<()> {
+    let base = service.status().await?.members.into_iter().find_map(|member| member.base);
+    let stable = base.and_then(|base| base.revision);
+    let stable = stable.context("no member says what it serves")?;
     wait::until("a past that is long enough", RELEASE, async || {
         let sent = load.snapshot().sent();
-        ensure!(sent >= u64::from(RPS * PAST_S), "{sent} requests were sent");
+        ensure!(sent >= u64::from(RPS * (PAST_S + BEFORE_S)), "{sent} requests were sent");
         Ok(())
     })
     .await?;
@@ -61,7 +68,14 @@ async fn stable_against_itself(
     let since = format!("{PAST_S}s");
     let saved = bed.fleet.dir().join("stable.jsonl");
     let saved = saved.to_str().context("a folder that is not UTF-8")?;
+    let template = bed.fleet.dir().join("template.json");
+    let get = ["get", "analysistemplates.lockflight.dev", TEMPLATE, "-o", "json", "-n"];
+    let shown = bed.fleet.hub.kubectl(&[&get[..], &[service.namespace()]].concat()).await?;
+    fs::write(&template, shown)?;
+    let template = template.to_str().context("a folder that is not UTF-8")?;
+    let pods = format!("{}-", names::deployment(service.name(), &stable));
     let source = ["--prometheus", &address, "--since", &since, "--save", saved];
+    let source = [&source[..], &["--template", template, "--pods", &pods]].concat();
     let read = aa(bed, service, &source).await?;
     let share = read.pointer("/falseAborts/share").and_then(Value::as_f64);
     ensure!(share.is_some_and(|share| (0.0..=1.0).contains(&share)), "{read}");
