@@ -11,7 +11,7 @@ use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::{Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -20,6 +20,11 @@ use super::report::{LoadReport, Recorder};
 use super::shape::Shape;
 
 type HttpClient = Client<HttpConnector, Empty<Bytes>>;
+
+/// A connection that has been idle for so long is not used again. Contour's Envoy closes one after
+/// 60 s (its `connection-idle-timeout`); a request that leaves at that moment is lost on any
+/// client, whatever is released, so a client has to be the first to let go.
+const IDLE_MAX: Duration = Duration::from_secs(30);
 
 /// A load as the sender needs it.
 #[derive(Debug)]
@@ -61,7 +66,8 @@ impl Schedule {
                 continue;
             };
             recorder.sent();
-            let exchange = exchange(client.clone(), self.request(), due, Arc::clone(&recorder));
+            let at = Due { at: due, after: due - start };
+            let exchange = exchange(client.clone(), self.request(), at, Arc::clone(&recorder));
             in_flight.spawn(async move {
                 exchange.await;
                 drop(permit);
@@ -80,6 +86,7 @@ impl Schedule {
         // hyper would send a request again if its connection was closed before it left. A
         // gateway that closes connections on a user is a finding, not something to hide.
         builder.retry_canceled_requests(false);
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_MAX);
         if !self.keep_alive {
             builder.pool_max_idle_per_host(0);
         }
@@ -97,11 +104,18 @@ impl Schedule {
     }
 }
 
+/// When a request has to leave: as an instant, and since the load began.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    at: Instant,
+    after: Duration,
+}
+
 /// One request and its answer, read to the end.
 async fn exchange(
     client: HttpClient,
     request: Request<Empty<Bytes>>,
-    due: Instant,
+    due: Due,
     recorder: Arc<Recorder>,
 ) {
     let whole = async {
@@ -110,13 +124,16 @@ async fn exchange(
         body.collect().await.map_err(|error| chain(&error))?;
         Ok::<_, String>(head)
     };
-    match timeout_at(due + LoadReport::TIMEOUT, whole).await {
+    let lost = |reason: &str| {
+        recorder.lost(format!("{reason}, {:.1} s after the load began", due.after.as_secs_f64()));
+    };
+    match timeout_at(due.at + LoadReport::TIMEOUT, whole).await {
         Ok(Ok(head)) => {
             let version = head.headers.get("x-version").and_then(|value| value.to_str().ok());
-            recorder.answered(version, head.status, due.elapsed());
+            recorder.answered(version, head.status, due.at.elapsed());
         }
-        Ok(Err(reason)) => recorder.lost(reason),
-        Err(_) => recorder.lost(format!("no answer within {:?}", LoadReport::TIMEOUT)),
+        Ok(Err(reason)) => lost(&reason),
+        Err(_) => lost(&format!("no answer within {:?}", LoadReport::TIMEOUT)),
     }
 }
 
