@@ -66,6 +66,27 @@ fn a_step_ends_by_evidence_by_time_or_not_at_all() {
 }
 
 #[test]
+fn what_is_not_shown_yet_watches_and_has_not_passed() {
+    let bars = [(1, 1.9, 2.0), (2, 19.0, 20.0)];
+    for (number, short, enough) in bars {
+        for (in_favour, expect) in [(short, Verdict::Watch), (enough, Verdict::Pass)] {
+            let mut world = fleet();
+            show(&mut world, 20.0, 1.0);
+            release(&mut world, "v2");
+            world.until("the step", 100, |w| step(w, "a") == (MemberPhase::Canary, number));
+            show(&mut world, in_favour, 1.0);
+            let told = |w: &World| {
+                let verdict = w.journal.members[&member("a")].verdict.as_ref();
+                let told = verdict.filter(|_| step(w, "a").1 == number)?;
+                told.evidence.map(|_| told.verdict)
+            };
+            world.until("a verdict on the step", 60, |w| told(w).is_some());
+            assert_eq!(told(&world), Some(expect), "step {number}, {in_favour} in favour");
+        }
+    }
+}
+
+#[test]
 fn later_waves_hold_when_the_carried_evidence_is_lost() {
     let mut world = fleet();
     show(&mut world, 25.0, 1.0);
@@ -138,19 +159,19 @@ fn a_person_may_let_an_inconclusive_step_pass() {
 #[test]
 fn evidence_is_written_when_it_has_moved_and_not_with_every_measurement() {
     let mut world = fleet();
-    show(&mut world, 1.0, 1.0);
+    show(&mut world, (-1.0_f64).exp(), 1.0);
     release(&mut world, "v2");
     world.until("a is judged", 100, |w| w.journal.members[&member("a")].verdict.is_some());
     let mut journals = vec![world.journal.clone()];
-    // From E = 1 to e^0.9 in small steps: less than a nat.
-    for tenth in 0..=9 {
+    // From E = e^-1 to e^-0.1 in small steps: less than a nat, and below the step's bar.
+    for tenth in -10..=-1 {
         show(&mut world, (f64::from(tenth) / 10.0).exp(), 1.0);
         world.pass(|_| true);
         journals.push(world.journal.clone());
     }
     journals.dedup();
     assert_eq!(journals.len(), 1, "no write for less than a nat");
-    show(&mut world, 1.01_f64.exp(), 1.0);
+    show(&mut world, 0.01_f64.exp(), 1.0);
     world.pass(|_| true);
     assert_ne!(journals.last(), Some(&world.journal), "a nat is written");
 }

@@ -106,7 +106,11 @@ fn metric(
             // The sentence about all comparisons stands at their own series.
             let is_of_all = standing.is_some_and(|standing| standing.sentence == facts.message);
             let message = if is_of_all { String::new() } else { facts.message };
-            (SeriesFacts { message, ..facts }, own)
+            let verdict = match &own {
+                Some(Seen::Compared { balance, .. }) => until_shown(facts.verdict, balance),
+                _ => facts.verdict,
+            };
+            (SeriesFacts { verdict, message, ..facts }, own)
         }
         AskedKind::Measured { is_new, value } => {
             let limit = verdict.limit.clone();
@@ -120,16 +124,16 @@ fn metric(
 }
 
 fn together(attempt: i64, round: &metrics::Evidence, standing: &Standing) -> Named {
-    let facts = SeriesFacts {
-        attempt,
-        kind: SeriesKind::Together,
-        verdict: state(round.gate.verdict),
-        message: standing.sentence.clone(),
-        ..SeriesFacts::default()
-    };
     let balance = Balance {
         abort: Some(AgainstBar { ln_e: standing.against_ln, bar: standing.against_bar_ln }),
         promote: in_favour(standing, standing.in_favour_ln),
+    };
+    let facts = SeriesFacts {
+        attempt,
+        kind: SeriesKind::Together,
+        verdict: until_shown(state(round.gate.verdict), &balance),
+        message: standing.sentence.clone(),
+        ..SeriesFacts::default()
     };
     (TOGETHER.to_owned(), facts, Some(Seen::Together(balance)))
 }
@@ -166,6 +170,14 @@ fn compared(cluster: &str, judge: &Judge, standing: &Standing, own: &MetricStand
             }),
             promote: own.promotes.then(|| in_favour(standing, own.in_favour_ln)).flatten(),
         },
+    }
+}
+
+/// What nothing speaks against has not passed: it watches until enough speaks in its favour.
+fn until_shown(verdict: VerdictState, balance: &Balance) -> VerdictState {
+    match (verdict, &balance.promote) {
+        (VerdictState::Pass, Some(promote)) if promote.ln_e < promote.bar => VerdictState::Watch,
+        (verdict, _) => verdict,
     }
 }
 

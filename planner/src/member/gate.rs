@@ -112,7 +112,7 @@ fn missing_evidence(draft: &mut Draft<'_>, gate: &Gate, required: &Requirement) 
     let Some(evidence) = evidence else {
         return Some(Missing::of(WaitReason::Analyzing, "no measurement since the step began"));
     };
-    record(draft, &gate.member, evidence);
+    record(draft, gate, evidence);
     // The sentence of the moment at which the verdict changed: one that counts up would make
     // every round a write.
     let message = draft
@@ -172,22 +172,26 @@ fn wait_for(draft: &mut Draft<'_>, member: &MemberId, missing: &Missing) {
 }
 
 /// Keeps the verdict as it was when it last changed, or when its evidence had last moved by a
-/// whole nat.
-fn record(draft: &mut Draft<'_>, member: &MemberId, evidence: &Evidence) {
+/// whole nat. Nothing that speaks against a release is not yet a pass: while a comparison has
+/// shown less than its step asks for, the gate watches.
+fn record(draft: &mut Draft<'_>, gate: &Gate, evidence: &Evidence) {
+    let is_shown =
+        evidence.standing.as_ref().is_none_or(|standing| pace::is_shown(draft, gate, standing));
+    let verdict = match evidence.verdict {
+        Verdict::Pass if !is_shown => Verdict::Watch,
+        verdict => verdict,
+    };
     let shown = evidence.standing.as_ref().map(|standing| EvidenceRecord {
         against_centinats: centinats(standing.against_ln),
         in_favour_centinats: centinats(standing.in_favour_ln),
     });
-    draft.edit(member, |journal| {
+    draft.edit(&gate.member, |journal| {
         let same = journal.verdict.as_ref().is_some_and(|old| {
-            old.verdict == evidence.verdict && near(old.evidence.as_ref(), shown.as_ref())
+            old.verdict == verdict && near(old.evidence.as_ref(), shown.as_ref())
         });
         if !same {
-            journal.verdict = Some(VerdictRecord {
-                verdict: evidence.verdict,
-                message: evidence.message.clone(),
-                evidence: shown,
-            });
+            journal.verdict =
+                Some(VerdictRecord { verdict, message: evidence.message.clone(), evidence: shown });
         }
     });
 }

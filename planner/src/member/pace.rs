@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     draft::Draft,
+    journal::PlanJournal,
     plan::{Gate, WaitReason},
     snapshot::{Evidence, Standing},
 };
@@ -41,15 +42,7 @@ pub(super) fn missing(
     let now = draft.now();
     let plan = draft.next.plan.as_ref()?;
     let pacing = plan.pacing;
-    let compared = plan.steps.iter().filter(|step| step.weight < 100).count();
-    let in_first_wave =
-        plan.waves.first().is_some_and(|wave| wave.planned.members.contains(&gate.member));
-    let step = Step {
-        first_wave: in_first_wave,
-        number: gate.step,
-        last: gate.step >= compared,
-        missed: pacing.missed,
-    };
+    let step = Step::of(plan, gate);
     let Some(first_window) = standing.first_window_at else {
         return Some(Missing::of(WaitReason::Analyzing, "waits for its first measured window"));
     };
@@ -88,6 +81,12 @@ pub(super) fn missing(
     Some(Missing { step: required.step, ..Missing::of(WaitReason::Undecided, message) })
 }
 
+/// Whether the evidence in the release's favour is what the step asks for.
+pub(super) fn is_shown(draft: &Draft<'_>, gate: &Gate, standing: &Standing) -> bool {
+    let plan = draft.next.plan.as_ref();
+    plan.is_some_and(|plan| standing.in_favour_ln >= Step::of(plan, gate).bar().ln())
+}
+
 /// The deadline counts from the end of the bake: before it nothing was asked.
 fn undecided_at(
     first_window: DateTime<Utc>,
@@ -106,6 +105,17 @@ struct Step {
 }
 
 impl Step {
+    fn of(plan: &PlanJournal, gate: &Gate) -> Self {
+        let compared = plan.steps.iter().filter(|step| step.weight < 100).count();
+        let first = plan.waves.first();
+        Self {
+            first_wave: first.is_some_and(|wave| wave.planned.members.contains(&gate.member)),
+            number: gate.step,
+            last: gate.step >= compared,
+            missed: plan.pacing.missed,
+        }
+    }
+
     /// The e-value that has to be reached. Before the first cluster goes to 100 % it is the
     /// inverse of the chance that the user accepts; later waves have it from the start and must
     /// not have lost it.

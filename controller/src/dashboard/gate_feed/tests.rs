@@ -161,6 +161,20 @@ fn every_metric_becomes_a_series_of_its_kind() {
 }
 
 #[test]
+fn what_nothing_speaks_against_watches_until_enough_speaks_for_it() {
+    use VerdictState::{Pass, Watch};
+    for (in_favour_ln, expect) in [(2.8, Watch), (2.9, Pass)] {
+        let mut standing = Standing { in_favour_ln, ..standing() };
+        standing.metrics[0].in_favour_ln = in_favour_ln;
+        let (_, feed) = fed(&[round(Some(standing), MEASURED)]);
+        let (page, _) = feed.page("shop", "checkout", "a", 0);
+        let verdicts: Vec<_> = page.series.iter().map(|one| one.verdict).collect();
+        // Together, the errors, and then what promotes nothing.
+        assert_eq!(verdicts, [expect, expect, Pass, Pass, Pass], "{in_favour_ln}");
+    }
+}
+
+#[test]
 fn what_was_not_asked_is_no_point() {
     let idle = AskedKind::Measured { is_new: false, value: None };
     let broken = AskedKind::Measured { is_new: true, value: None };
