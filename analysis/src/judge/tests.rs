@@ -3,6 +3,7 @@
 mod edges;
 mod explained;
 mod nulls;
+mod order;
 mod replay;
 mod rows;
 mod world;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::judge::batches::{generating, largest};
 use crate::judge::cells::Cells;
 use crate::judge::hypergeometric::Table;
 use crate::judge::odds::log_odds_ratio;
@@ -142,7 +143,7 @@ fn row_04_the_abort_edge_follows_a_rising_base_rate() {
 /// `E e` of a difference bet on geometric batches, from its coefficients.
 fn difference_mean(bet: [f64; 3], events: (f64, f64), shares: (f64, f64), batch_mean: f64) -> f64 {
     let [up, down, constant] = bet;
-    let generating = |log: f64| crate::judge::batches::generating(log.exp(), batch_mean);
+    let generating = |log: f64| generating(log.exp(), batch_mean);
     let of =
         |events: f64, share: f64, log: f64| events * share / batch_mean * (generating(log) - 1.0);
     (of(events.0, shares.0, up) + of(events.1, shares.1, down) + constant).exp()
@@ -152,7 +153,9 @@ fn difference_mean(bet: [f64; 3], events: (f64, f64), shares: (f64, f64), batch_
 fn row_02_the_difference_is_tempered_twice() {
     let of = difference::Alternative { canary: 0.01, stable: 0.002 };
     let (d, b) = (0.000_5, 2.5);
-    for (n_c, n_s) in [(50_u64, 950_u64), (500, 500), (900, 100), (10_000, 190_000)] {
+    for (n_c, n_s) in
+        [(50_u64, 950_u64), (500, 500), (900, 100), (10_000, 190_000), (1_000_000, 19_000_000)]
+    {
         let ln = |k_c, k_s, b| {
             let counts = |bad, events| ArmCounts { bad, events };
             difference::log_ratio(of, d, (counts(k_c, n_c), counts(k_s, n_s)), b)
@@ -171,5 +174,46 @@ fn row_02_the_difference_is_tempered_twice() {
         // The first condition alone, or none, lets batches win.
         let plain = difference_mean(bet(1.0), events, (0.002 + d, 0.002), b);
         assert!(plain > 1.0, "{n_c} {n_s}: {plain}");
+        let [up, down, _] = bet(1.0);
+        let eta = largest(|eta| {
+            events.0 * (generating((eta * up).exp(), b) - 1.0)
+                <= events.1 * (1.0 - generating((eta * down).exp(), b))
+        });
+        let once = difference_mean(bet(1.0).map(|log| eta * log), events, (d, 0.0), b);
+        assert!(once > 1.0, "{n_c} {n_s}: {once}");
+        assert!(n_c < 1_000_000 || once > 2.0, "the more events, the more: {once}");
+    }
+}
+
+#[test]
+fn row_02_no_bet_is_made_below_the_null() {
+    // With so unequal loads the null lies beyond every odds ratio that is bet on.
+    let edge = Edge { load: 20_000.0, ratio: 0.05, share: 1e-4, past_share: 1e-4, ..EDGE };
+    assert!((edge.abort() - 1.0).abs() < 1e-12, "{}", edge.abort());
+    // A bet that is clamped to the largest of them is one on a better canary, which then wins.
+    let null = log_odds_ratio(1.25 * edge.load, edge.past_share);
+    let clamped = null.min(7.9);
+    assert!(clamped < null, "{null}");
+    let uncorrected = |x, y| edge.table(x, y).log_ratio(null, clamped);
+    assert!(edge.mean(uncorrected) > 1.02, "{}", edge.mean(uncorrected));
+}
+
+#[test]
+fn row_08_a_cluster_that_has_not_started_counts_as_one() {
+    // Two clusters; the second one starts only if the first has lost its first bet.
+    for canary in [2, 5] {
+        let edge = Edge { canary, ..EDGE };
+        let past = edge.past();
+        for ratios in Ratios::beyond(1.25) {
+            let first = |x, y| edge.cells(x, y).worse(&past, ratios);
+            let both = |log: f64| f64::midpoint(log.exp(), 1.0).ln();
+            let planned = edge.mean(|x, y| both(first(x, y)));
+            assert!(planned <= 1.001, "{planned}");
+            let uncorrected = edge.mean(|x, y| {
+                let log = first(x, y);
+                if log < 0.0 { both(log) } else { log }
+            });
+            assert!(uncorrected > 1.04, "the mean over those that started: {uncorrected}");
+        }
     }
 }

@@ -7,15 +7,18 @@ use crate::figures::percent;
 use crate::judge::increments::float;
 use crate::judge::random::Random;
 use crate::judge::standing::{MetricStanding, Standing, times};
-use crate::judge::{ArmCounts, Evidence, MetricName};
+use crate::judge::{ArmCounts, Evidence, Judge, MetricName, MetricPlan};
 
-/// The metric that a sentence is about: what shows most against, or least in favour.
+/// The metric that a sentence is about: what shows most against, or least in favour of those
+/// that a promotion waits for.
 fn subject(standing: &Standing) -> &MetricStanding {
     let metrics = standing.metrics.iter();
     let found = if standing.crossed.is_some() {
         metrics.max_by(|a, b| a.against_ln.total_cmp(&b.against_ln))
     } else {
-        metrics.min_by(|a, b| a.in_favour_ln.total_cmp(&b.in_favour_ln))
+        let promoting = metrics.filter(|metric| metric.promotes);
+        let weakest = promoting.min_by(|a, b| a.in_favour_ln.total_cmp(&b.in_favour_ln));
+        weakest.or_else(|| standing.metrics.first())
     };
     found.expect("a metric")
 }
@@ -72,18 +75,30 @@ fn check_clusters(standing: &Standing) {
     }
 }
 
+/// A judge of errors and latency, and which of them a promotion waits for.
+fn two_metrics(clusters: usize, promote: [bool; 2]) -> Judge {
+    let one = judge(clusters);
+    let plan = |(name, promotes)| MetricPlan {
+        name: MetricName::from(name),
+        weight: 0.5,
+        promotes,
+        ..one.metrics[0].clone()
+    };
+    Judge { metrics: ["errors", "latency"].into_iter().zip(promote).map(plan).collect(), ..one }
+}
+
 #[test]
 fn every_verdict_says_what_it_rests_on() {
     let (mut taken_back, mut proven, mut open) = (0, 0, 0);
-    for (case, ratio) in [1.0, 1.0, 2.0, 5.0, 20.0].into_iter().enumerate() {
-        let mut judge = judge(3);
-        let second = judge.metrics[0].clone();
-        judge.metrics[0].weight = 0.5;
-        judge.metrics.push(crate::judge::MetricPlan {
-            name: MetricName::from("latency"),
-            weight: 0.5,
-            ..second
-        });
+    let cases = [
+        (1.0, [true, true]),
+        (1.0, [true, false]),
+        (2.0, [false, true]),
+        (5.0, [true, false]),
+        (20.0, [false, false]),
+    ];
+    for (case, (ratio, promote)) in cases.into_iter().enumerate() {
+        let judge = two_metrics(3, promote);
         let site = Site { ratio, ..Site::usual() };
         let mut random = Random::new(case as u64);
         let factors = site.factors(&mut random);
@@ -111,4 +126,49 @@ fn every_verdict_says_what_it_rests_on() {
     }
     // Each kind of verdict was there.
     assert!(taken_back > 10 && proven > 10 && open > 10, "{taken_back} {proven} {open}");
+}
+
+/// Where two metrics stand after so many windows, latency at this ratio and errors equal.
+fn after(judge: &Judge, windows: i64, slower: f64) -> Standing {
+    let equal = Site { weight: 0.5, canary_pods: 10, stable_pods: 10, ..Site::usual() };
+    let slow = Site { ratio: slower, ..equal };
+    let mut random = Random::new(7);
+    let factors = equal.factors(&mut random);
+    let mut evidence = Evidence::default();
+    for number in 0..windows {
+        for (metric, site) in [("errors", equal), ("latency", slow)] {
+            let mut window = site.window(&judge.clusters[0], number, &factors, &mut random);
+            window.metric = MetricName::from(metric);
+            judge.observe(&mut evidence, &BTreeMap::new(), vec![window]);
+        }
+    }
+    judge.standing(&evidence)
+}
+
+#[test]
+fn a_metric_that_promotes_nothing_is_named_only_when_it_takes_the_release_back() {
+    // What promotes, windows, how much slower it is, and the metric that the sentence is about.
+    let cases = [
+        ([true, true], 12, 2.0, "latency", "knows least"),
+        ([true, false], 12, 2.0, "errors", "knows less, but nothing waits for it"),
+        ([true, false], 60, 1.5, "errors", "good enough, whatever latency says"),
+        ([true, false], 60, 20.0, "latency", "takes it back all the same"),
+        ([false, false], 12, 2.0, "errors", "nothing is waited for: the first"),
+    ];
+    for (promote, windows, slower, named, what) in cases {
+        let standing = after(&two_metrics(1, promote), windows, slower);
+        check(&standing);
+        assert!(standing.sentence.starts_with(&format!("{named}: ")), "{what}: {standing:?}");
+        let [errors, latency] = &standing.metrics[..] else { panic!("{standing:?}") };
+        assert_eq!(standing.crossed.is_some(), slower > 2.0, "{what}");
+        // The least over all metrics would be latency's, and hold the release up.
+        assert!(latency.in_favour_ln < errors.in_favour_ln, "{what}: {standing:?}");
+        let waited_for = match promote {
+            [false, false] => f64::INFINITY,
+            [true, false] => errors.in_favour_ln,
+            _ => latency.in_favour_ln,
+        };
+        assert_eq!(standing.in_favour_ln.to_bits(), waited_for.to_bits(), "{what}");
+        assert!(windows < 60 || errors.in_favour_ln >= standing.in_favour_bar_ln, "{what}");
+    }
 }

@@ -92,6 +92,29 @@ pub(super) fn observation(cluster: &ClusterName, number: i64, counts: Counts) ->
     Observation { metric: "errors".into(), stream: 0, cluster: cluster.clone(), window }
 }
 
+/// A window of `c0` in which each of three canary pods has this many bad events of so many, and
+/// none of twelve stable pods has any.
+pub(super) fn outage_of(number: i64, bad: u64, events: u64) -> Observation {
+    let cell = |arm: Arm, pod: u32, bad: u64| Cell {
+        arm,
+        pod: format!("{arm:?}{pod}").into(),
+        bad,
+        events,
+    };
+    let cells = (0..3).map(|pod| cell(Arm::Canary, pod, bad));
+    let cells = cells.chain((0..12).map(|pod| cell(Arm::Stable, pod, 0)));
+    observation(&"c0".into(), number, Counts::Cells(cells.collect()))
+}
+
+/// The same with 40 events per pod.
+pub(super) fn outage(number: i64, bad: u64) -> Observation {
+    outage_of(number, bad, 40)
+}
+
+/// Pods that are all alike, and bad events that come one by one.
+pub(super) const EVEN: Calibration =
+    Calibration { pod_sd: 0.0, batch_mean: 1.0, batch_mean_upper: 1.0 };
+
 /// A judge of one metric in this many clusters.
 pub(super) fn judge(clusters: usize) -> Judge {
     Judge {
