@@ -63,6 +63,31 @@ pub(crate) struct Says {
     pub(crate) undecided: bool,
     /// Whether a failure is the fleet's.
     pub(crate) together: bool,
+    /// When the windows of a gate come; all of them at its opening where it is not said.
+    pub(crate) arrival: Option<Arrival>,
+}
+
+/// How measured windows come in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    /// From the opening of a gate to the end of the warm-up, where its first window begins.
+    pub(crate) first_begins: TimeDelta,
+    /// Length of a window.
+    pub(crate) length: TimeDelta,
+    /// From the end of a window until it is read.
+    pub(crate) behind: TimeDelta,
+    /// Requests of the canary in a window.
+    pub(crate) requests: u64,
+}
+
+impl Arrival {
+    /// Windows that are read this long after the opening.
+    pub(crate) fn windows(&self, since_opened: TimeDelta) -> u32 {
+        let first = self.first_begins + self.length + self.behind;
+        let later = (since_opened - first).num_milliseconds();
+        let windows = if later < 0 { 0 } else { later / self.length.num_milliseconds() + 1 };
+        windows.try_into().unwrap()
+    }
 }
 
 /// The fleet and the hub's memory of it.
@@ -236,13 +261,21 @@ impl World {
 
     fn judge(&self, gate: &Gate) -> Evidence {
         let bad = self.members[&gate.member].bad.contains(&gate.canary);
+        let arrival = self.says.arrival;
+        let windows = arrival.map(|arrival| arrival.windows(self.now - gate.opened_at));
+        let first_begins = arrival.map_or(TimeDelta::zero(), |arrival| arrival.first_begins);
+        let first_window_at = (windows != Some(0)).then(|| gate.opened_at + first_begins);
         Evidence {
             attempt: gate.attempt,
             step: gate.step,
             opened_at: gate.opened_at,
             judged_at: self.now,
             verdict: self.says.verdict.unwrap_or(if bad { Verdict::Fail } else { Verdict::Pass }),
-            samples: Some(1000),
+            samples: Some(
+                arrival
+                    .zip(windows)
+                    .map_or(1000, |(arrival, windows)| arrival.requests * u64::from(windows)),
+            ),
             undecided: self.says.undecided,
             message: if bad { "errors 9 % > 2 %" } else { "fine" }.to_owned(),
             decisive: bad.then(|| Decisive {
@@ -251,12 +284,13 @@ impl World {
                 limit: "2 %".to_owned(),
                 fleet: self.says.together,
             }),
-            standing: self
-                .says
-                .standing
-                .clone()
-                .filter(|_| gate.stable.is_some())
-                .map(|standing| Standing { first_window_at: Some(gate.opened_at), ..standing }),
+            standing: self.says.standing.clone().filter(|_| gate.stable.is_some()).map(
+                |standing| Standing {
+                    windows: windows.unwrap_or(standing.windows),
+                    first_window_at,
+                    ..standing
+                },
+            ),
         }
     }
 
