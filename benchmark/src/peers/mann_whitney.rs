@@ -119,7 +119,7 @@ fn normal_below(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Interval, normal_quantile};
+    use super::{HALVINGS, Interval, deviation, hodges_lehmann, normal_quantile};
 
     #[test]
     fn interval_of_the_documented_example() {
@@ -129,6 +129,41 @@ mod tests {
         assert!((found.low - 5.0).abs() < 0.01, "{found:?}");
         assert!((found.high - 49.0).abs() < 0.01, "{found:?}");
         assert!((found.estimate - 27.0).abs() < 0.5, "{found:?}");
+    }
+
+    /// Worked example 8 to ten digits. The rank sum jumps past its quantile where 10 and 5, or 50
+    /// and 1, are shifted on each other, so the interval is from 5 to 49.
+    #[test]
+    fn worked_example() {
+        const NEAR: f64 = 1e-10;
+        let x = [10.0, 20.0, 30.0, 40.0, 50.0];
+        let y = [1.0, 2.0, 3.0, 4.0, 5.0];
+        let z = normal_quantile(0.99);
+        assert!((z - 2.326_347_874_0).abs() < NEAR, "{z}");
+        let at = |shift: f64| deviation(&x, &y, shift).unwrap();
+        // With one pair of ties, and with none.
+        for (shift, expect) in
+            [(5.0, 2.409_584_520_4), (5.0 + NEAR, 2.297_825_058_6), (27.0, 0.0), (26.5, 0.0)]
+        {
+            for (shift, expect) in [(shift, expect), (54.0 - shift, -expect)] {
+                let found = at(shift);
+                assert!((found - expect).abs() < NEAR, "{shift}: {found}");
+            }
+        }
+        assert!(at(5.0) > z && at(5.0 + NEAR) < z, "the lower end is 5");
+        assert!(at(49.0) < -z && at(49.0 - NEAR) > -z, "the upper end is 49");
+        assert!((hodges_lehmann(&x, &y) - 27.0).abs() < NEAR);
+        // Root finders stop at a tolerance of theirs: ours is a part of the range of shifts, and
+        // the example's figures are half of a ten-thousandth of it inside.
+        let found = Interval::of_shift(&x, &y, 0.98).unwrap();
+        let within = 44.0 / f64::from(1 << HALVINGS);
+        assert!((0.0..=within).contains(&(found.low - 5.0)), "{found:?}");
+        assert!((0.0..=within).contains(&(49.0 - found.high)), "{found:?}");
+        for (end, example) in [(5.0_f64, 5.002_2), (49.0, 48.997_8)] {
+            assert!((example - end).abs() - 0.5e-4 * 44.0 < NEAR, "{example}");
+        }
+        // What decides is the same for all three: far below a quarter of the estimate.
+        assert!(found.low.max(5.002_2) < 0.25 * found.estimate, "{found:?}");
     }
 
     #[test]
