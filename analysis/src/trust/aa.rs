@@ -5,6 +5,10 @@
 //! canary, and shows the judge what they really did, at the rollout's own steps. What the pods
 //! did is real, and with it the batches, the differences of pods and the bursts; only the
 //! labels are drawn.
+//!
+//! As in a rollout, the judge is calibrated from the time before it, without the pods that will
+//! play the canary: those of a release are new, and of few pods one that stands out is in what
+//! the spread is estimated from, so that it would never stand out by enough.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +27,9 @@ const LOWER_BAR: f64 = 4.0;
 
 /// Windows before a trial from which the judge is calibrated; with fewer the usual is assumed.
 const CALIBRATION_WINDOWS_MIN: usize = 20;
+
+/// Episodes of the past that the hub reads when a rollout begins: 240 windows.
+const EPISODES: i32 = 60;
 
 /// Trials at most: ten thousand have an interval of a percent.
 const TRIALS_MAX: usize = 10_000;
@@ -143,6 +150,9 @@ pub fn detect(fleet: Fleet<'_>, trials: Trials<'_>, factor: f64) -> Result<Detec
     })
 }
 
+/// The pods of each cluster by name, with their places in a random order.
+type Order<'a> = BTreeMap<&'a str, BTreeMap<&'a str, usize>>;
+
 /// A trial's end.
 struct Run {
     /// The most evidence against the release.
@@ -210,8 +220,11 @@ impl<'a> Past<'a> {
             self.beginnings.get(draw.below(self.beginnings.len())).copied().unwrap_or_default();
         let ends = begins.checked_add_signed(self.length).unwrap_or(begins);
         let order = self.order(&mut draw, begins, ends);
-        let calibrations = self.calibrations(begins);
+        let before = self.before(&order, begins);
+        let calibrations = self.calibrations(&order, &before);
         let mut evidence = Evidence::default();
+        // Windows without a canary are no evidence, but the past that the first one is held to.
+        self.judge.observe(&mut evidence, &calibrations, before);
         let mut run = Run { most_ln: f64::NEG_INFINITY, after: None };
         let after = (std::ops::Bound::Excluded(begins), std::ops::Bound::Included(ends));
         for (at, round) in self.rounds.range(after) {
@@ -243,12 +256,7 @@ impl<'a> Past<'a> {
     }
 
     /// The pods of each cluster in a random order: the first ones play the canary.
-    fn order(
-        &self,
-        draw: &mut Draw,
-        begins: DateTime<Utc>,
-        ends: DateTime<Utc>,
-    ) -> BTreeMap<&'a str, BTreeMap<&'a str, usize>> {
+    fn order(&self, draw: &mut Draw, begins: DateTime<Utc>, ends: DateTime<Utc>) -> Order<'a> {
         let mut pods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for one in self.rounds.range(begins..=ends).flat_map(|(_, round)| round) {
             let names = stable(&one.window).map(|cell| &*cell.pod);
@@ -262,26 +270,60 @@ impl<'a> Past<'a> {
         shuffled.collect()
     }
 
-    /// What the hub would know when the rollout begins.
+    /// What the hub reads of stable when the rollout begins: of counters, an hour in windows of a
+    /// quarter of a minute.
+    fn before(&self, order: &Order<'a>, begins: DateTime<Utc>) -> Vec<Observation> {
+        let since = begins.checked_sub_signed(self.judge.episode * EPISODES).unwrap_or(begins);
+        let counters = self.judge.metrics.iter().filter(|plan| plan.streams <= 1);
+        let counters: BTreeSet<&MetricName> = counters.map(|plan| &plan.name).collect();
+        let past = self.rounds.range(since..=begins).flat_map(|(_, round)| round);
+        let known = past.filter(|one| one.stream == 0 && counters.contains(&one.metric));
+        let without_canaries = known.map(|one| {
+            let order = order.get(&*one.cluster);
+            let pods = order.map_or(0, BTreeMap::len);
+            // At most half of them: the others have to tell how pods differ.
+            let most = self.stages.iter().map(|stage| canaries(stage.share, pods)).max();
+            let left_out = most.unwrap_or(0).min(pods / 2);
+            let stays = |cell: &&Cell| {
+                let place = order.and_then(|order| order.get(&*cell.pod));
+                place.is_none_or(|place| *place >= left_out)
+            };
+            let cells = stable(&one.window).filter(stays).cloned().collect();
+            let window = Window { counts: Counts::Cells(cells), ..one.window.clone() };
+            Observation { window, ..(*one).clone() }
+        });
+        without_canaries.collect()
+    }
+
+    /// What the hub would know from it.
     fn calibrations(
         &self,
-        begins: DateTime<Utc>,
+        order: &Order<'a>,
+        before: &[Observation],
     ) -> BTreeMap<(MetricName, ClusterName), Calibration> {
-        let mut before: BTreeMap<(MetricName, ClusterName), Vec<Window>> = BTreeMap::new();
-        // As far back as the hub looks: an hour.
-        let since = begins - TimeDelta::hours(1);
-        for one in self.rounds.range(since..=begins).flat_map(|(_, round)| round) {
-            if one.stream == 0 {
-                let key = (one.metric.clone(), one.cluster.clone());
-                before.entry(key).or_default().push(one.window.clone());
-            }
+        let mut windows: BTreeMap<(MetricName, ClusterName), Vec<Window>> = BTreeMap::new();
+        for one in before {
+            let key = (one.metric.clone(), one.cluster.clone());
+            windows.entry(key).or_default().push(one.window.clone());
         }
-        before
+        let first = self.stages.first().map_or(0.0, |stage| stage.share);
+        windows
             .into_iter()
             .filter(|(_, windows)| windows.len() >= CALIBRATION_WINDOWS_MIN)
-            .map(|(key, windows)| (key, calibrate(&windows, 1)))
+            .map(|(key, windows)| {
+                let pods = order.get(&*key.1).map_or(0, BTreeMap::len);
+                let found = calibrate(&windows, canaries(first, pods));
+                (key, found)
+            })
             .collect()
     }
+}
+
+/// Of so many pods those that play the canary: at least one, and never all.
+fn canaries(share: f64, pods: usize) -> usize {
+    let all = u64::try_from(pods).unwrap_or(u64::MAX);
+    let canaries = whole((share * float(all)).round()).clamp(1, all.saturating_sub(1).max(1));
+    usize::try_from(canaries).unwrap_or(usize::MAX)
 }
 
 fn stable(window: &Window) -> impl Iterator<Item = &Cell> {
@@ -292,19 +334,16 @@ fn stable(window: &Window) -> impl Iterator<Item = &Cell> {
     cells.iter().filter(|cell| cell.arm == Arm::Stable)
 }
 
-/// The window as the judge would see it, had these pods been the canary.
-fn relabel(
-    one: &Observation,
-    order: &BTreeMap<&str, BTreeMap<&str, usize>>,
-    share: f64,
-    factor: f64,
-) -> Option<Observation> {
+/// The window as the judge would see it, had the first of its pods been the canary.
+fn relabel(one: &Observation, order: &Order<'_>, share: f64, factor: f64) -> Option<Observation> {
     let order = order.get(&*one.cluster)?;
-    let pods = u64::try_from(order.len()).ok()?;
-    let canaries = whole((share * float(pods)).round()).clamp(1, pods.saturating_sub(1).max(1));
+    let place = |cell: &Cell| order.get(&*cell.pod).copied();
+    // Of those that are there: when pods are replaced, others play their part.
+    let mut places: Vec<usize> = stable(&one.window).filter_map(place).collect();
+    places.sort_unstable();
+    let last = *places.get(canaries(share, places.len()) - 1)?;
     let cells = stable(&one.window).map(|cell| {
-        let place = order.get(&*cell.pod).and_then(|at| u64::try_from(*at).ok());
-        if place.is_some_and(|place| place < canaries) {
+        if place(cell).is_some_and(|place| place <= last) {
             let bad = whole((float(cell.bad) * factor).round()).min(cell.events);
             Cell { arm: Arm::Canary, bad, ..cell.clone() }
         } else {
