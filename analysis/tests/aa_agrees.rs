@@ -84,9 +84,11 @@ struct Pod {
 }
 
 impl Pod {
-    fn new(kind: &Kind, name: String, random: &mut Rng) -> Self {
+    /// A pod from this window on, which may be in a bad spell as well as at any other time.
+    fn new(kind: &Kind, name: String, from: i64, random: &mut Rng) -> Self {
         let factor = (kind.pod_sd * normal(random)).exp();
-        Self { name: name.into(), factor, bad_until: i64::MIN }
+        let began = (1..SPELL).find(|_| random.f64() < kind.spell).unwrap_or(SPELL);
+        Self { name: name.into(), factor, bad_until: from - began + SPELL }
     }
 
     fn cell(&mut self, kind: &Kind, number: i64, arm: Arm, random: &mut Rng) -> Cell {
@@ -160,7 +162,7 @@ fn history(kind: &Kind, judge: &Judge, random: &mut Rng) -> Vec<Observation> {
         for number in 0..HISTORY {
             if number % LIFE == 0 {
                 let names = (0..kind.pods).map(|pod| format!("{cluster}-{number}-{pod}"));
-                pods = names.map(|name| Pod::new(kind, name, random)).collect();
+                pods = names.map(|name| Pod::new(kind, name, number, random)).collect();
             }
             let cells = pods.iter_mut().map(|pod| pod.cell(kind, number, Arm::Stable, random));
             found.push(observation(cluster, number, Counts::Cells(cells.collect())));
@@ -176,11 +178,11 @@ fn rollout(kind: &Kind, judge: &Judge, random: &mut Rng) -> f64 {
     let mut calibrations: BTreeMap<(MetricName, ClusterName), Calibration> = BTreeMap::new();
     let mut past: Vec<Observation> = Vec::new();
     for cluster in &judge.clusters {
-        let mut of = |name: &str, count: usize| -> Vec<Pod> {
-            (0..count).map(|pod| Pod::new(kind, format!("{name}-{pod}"), random)).collect()
+        let mut of = |name: &str, count: usize, from: i64| -> Vec<Pod> {
+            (0..count).map(|pod| Pod::new(kind, format!("{name}-{pod}"), from, random)).collect()
         };
         let most = kind.steps.iter().copied().max().unwrap_or(0);
-        let (canary, mut stable) = (of("new", most), of("old", kind.pods));
+        let (canary, mut stable) = (of("new", most, 0), of("old", kind.pods, -HOUR));
         let before = (-HOUR..0).map(|number| {
             let cells = stable.iter_mut().map(|pod| pod.cell(kind, number, Arm::Stable, random));
             observation(cluster, number, Counts::Cells(cells.collect()))
@@ -211,6 +213,7 @@ fn rollout(kind: &Kind, judge: &Judge, random: &mut Rng) -> f64 {
 }
 
 /// Compares what `aa` predicts with what happens.
+#[expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 fn check(name: &str, kind: Kind, seed: u64) {
     let (judge, mut random) = (judge(kind.clusters), Rng::with_seed(seed));
     let history = history(&kind, &judge, &mut random);

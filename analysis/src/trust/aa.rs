@@ -6,8 +6,8 @@
 //! did is real, and with it the batches, the differences of pods and the bursts; only the
 //! labels are drawn.
 //!
-//! As in a rollout, the judge is calibrated from the time before it, without the pods that will
-//! play the canary: those of a release are new, and of few pods one that stands out is in what
+//! As in a rollout, the judge is calibrated from the time before it, without the pods that play
+//! the canary first: those of a release are new, and of few pods one that stands out is in what
 //! the spread is estimated from, so that it would never stand out by enough.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -281,9 +281,9 @@ impl<'a> Past<'a> {
         let without_canaries = known.map(|one| {
             let order = order.get(&*one.cluster);
             let pods = order.map_or(0, BTreeMap::len);
-            // At most half of them: the others have to tell how pods differ.
-            let most = self.stages.iter().map(|stage| canaries(stage.share, pods)).max();
-            let left_out = most.unwrap_or(0).min(pods / 2);
+            // At most half of them: the others have to tell how pods differ, which is also why
+            // those of later steps stay.
+            let left_out = canaries(self.first_share(), pods).min(pods / 2);
             let stays = |cell: &&Cell| {
                 let place = order.and_then(|order| order.get(&*cell.pod));
                 place.is_none_or(|place| *place >= left_out)
@@ -293,6 +293,11 @@ impl<'a> Past<'a> {
             Observation { window, ..(*one).clone() }
         });
         without_canaries.collect()
+    }
+
+    /// The canary's share of the first step.
+    fn first_share(&self) -> f64 {
+        self.stages.first().map_or(0.0, |stage| stage.share)
     }
 
     /// What the hub would know from it.
@@ -306,13 +311,12 @@ impl<'a> Past<'a> {
             let key = (one.metric.clone(), one.cluster.clone());
             windows.entry(key).or_default().push(one.window.clone());
         }
-        let first = self.stages.first().map_or(0.0, |stage| stage.share);
         windows
             .into_iter()
             .filter(|(_, windows)| windows.len() >= CALIBRATION_WINDOWS_MIN)
             .map(|(key, windows)| {
                 let pods = order.get(&*key.1).map_or(0, BTreeMap::len);
-                let found = calibrate(&windows, canaries(first, pods));
+                let found = calibrate(&windows, canaries(self.first_share(), pods));
                 (key, found)
             })
             .collect()

@@ -109,7 +109,9 @@ fn row_09_a_mixture_over_moments_depends_on_order() {
     // Worked example 5, forwards and backwards: the same increments, another evidence.
     let evidence = |increments: [f64; 5]| {
         let mut process = Process::default();
-        increments.into_iter().for_each(|increment| process.step(0.06, increment));
+        for increment in increments {
+            process.step(0.06, increment);
+        }
         process.log_evidence(0.0)
     };
     let forwards = evidence([-0.2, -0.2, 1.0, 1.0, 1.0]);
