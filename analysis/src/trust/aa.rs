@@ -281,9 +281,9 @@ impl<'a> Past<'a> {
         let without_canaries = known.map(|one| {
             let order = order.get(&*one.cluster);
             let pods = order.map_or(0, BTreeMap::len);
-            // At most half of them: the others have to tell how pods differ, which is also why
-            // those of later steps stay.
-            let left_out = canaries(self.first_share(), pods).min(pods / 2);
+            // At most a quarter of them, and not those of later steps: the others have to tell
+            // how pods differ as well as all of the hub's would.
+            let left_out = canaries(self.first_share(), pods).min((pods / 4).max(1));
             let stays = |cell: &&Cell| {
                 let place = order.and_then(|order| order.get(&*cell.pod));
                 place.is_none_or(|place| *place >= left_out)
