@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use trust::{Aa, Analysis, Past, Plan, Replay};
+pub(crate) use trust::{Aa, Analysis, Past, Plan, Provided, Replay};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 ok or completed, 1 error, 2 usage, 3 aborted, 4 paused or awaiting approval, 5 timeout.
@@ -270,6 +270,10 @@ mod tests {
             "plan x --rps 5",
             "plan x --rps 5 --errors 0.1",
             "aa --recording x --prometheus http://p",
+            "aa --recording x --provider p",
+            "aa --recording x --save y",
+            "aa --provider eu=",
+            "aa --provider http://p",
             "aa --prometheus p:9090",
             "aa --prometheus http://p --false-aborts 1",
         ] {

@@ -10,6 +10,7 @@ mod failure;
 mod objects;
 mod past;
 mod render;
+mod servers;
 mod session;
 #[cfg(test)]
 mod testing;

@@ -26,7 +26,7 @@ use lockflight_analysis::{
 use lockflight_crds::{AnalysisTemplateSpec, EvidencePolicy, MetricProviderSpec};
 use serde_json::{Value, json};
 
-use crate::{Failure, arguments::Past};
+use crate::{Failure, arguments::Past, servers::Server};
 
 /// Windows of an episode, as the hub cuts them.
 const WINDOWS_PER_EPISODE: i32 = 4;
@@ -47,21 +47,22 @@ pub(crate) struct StableHistory {
     pub(crate) windows: Vec<Observation>,
 }
 
-/// Reads from every Prometheus of the command line. What cannot be judged is told on standard
+/// Reads from these servers. What cannot be judged is told on standard
 /// error; nothing at all is a failure.
 pub(crate) async fn read(
     past: &Past,
+    servers: &[Server],
     templates: &[ResolvedTemplate],
     policy: &EvidencePolicy,
     timeout: Duration,
 ) -> Result<StableHistory, Failure> {
     // Only one provider is compiled in; that another caller was first is no error.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let clusters: Vec<_> =
-        past.prometheus.iter().map(|source| source.cluster.as_str().into()).collect();
+    let clusters: Vec<_> = servers.iter().map(|server| server.cluster.as_str().into()).collect();
     if clusters.iter().collect::<BTreeSet<_>>().len() < clusters.len() {
         return Err(Failure::State(
-            "--prometheus: with several of them each needs a name of its own: CLUSTER=URL"
+            "--prometheus, --provider: with several of them each needs a name of its own: \
+             CLUSTER=URL, CLUSTER=NAME"
                 .to_owned(),
         ));
     }
@@ -69,20 +70,20 @@ pub(crate) async fn read(
     let since = TimeDelta::from_std(past.since).unwrap_or(TimeDelta::MAX);
     let mut windows = Vec::new();
     let mut complaints = Vec::new();
-    for source in &past.prometheus {
+    for server in servers {
         let request = PastRequest {
-            cluster: &source.cluster,
+            cluster: &server.cluster,
             templates,
             pods: &past.pods,
             since,
             window_min: judge.episode / WINDOWS_PER_EPISODE,
         };
-        let provider = provider(past, &source.address, timeout)?;
+        let provider = provider(past, server, timeout)?;
         let found = stable_past(&provider, request)
             .await
             .map_err(|error| Failure::State(error.to_string()))?;
         windows.extend(found.windows);
-        let of = |complaint| format!("{}: {complaint}", source.cluster);
+        let of = |complaint| format!("{}: {complaint}", server.cluster);
         complaints.extend(found.complaints.into_iter().map(of));
     }
     if windows.is_empty() {
@@ -101,13 +102,14 @@ pub(crate) async fn read(
 }
 
 /// The provider that the command line describes.
-fn provider(past: &Past, address: &str, timeout: Duration) -> Result<Provider, Failure> {
+fn provider(past: &Past, server: &Server, timeout: Duration) -> Result<Provider, Failure> {
+    let Server { address, from, headers, .. } = server;
     let shelf = Shelf::default();
     let mut spec = json!({"prometheus": {
         "address": address,
         // No provider may take longer, whatever the API server may.
         "timeout": format!("{}ms", timeout.min(TIMEOUT_MAX).as_millis()),
-        "headers": past.headers.iter()
+        "headers": headers.iter()
             .map(|(name, value)| json!({"name": name, "value": value}))
             .collect::<Vec<_>>(),
     }});
@@ -134,8 +136,7 @@ fn provider(past: &Past, address: &str, timeout: Duration) -> Result<Provider, F
         egress: Egress::to_loopback(),
         member: None,
     };
-    Provider::new(&spec, &surroundings)
-        .map_err(|error| Failure::State(format!("--prometheus {address}: {error}")))
+    Provider::new(&spec, &surroundings).map_err(|error| Failure::State(format!("{from}: {error}")))
 }
 
 /// The templates of the command line with their arguments.

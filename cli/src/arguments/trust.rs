@@ -31,19 +31,19 @@ pub struct Replay {
 
 /// Arguments of `aa`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("from").required(true).args(["recording", "prometheus"]))]
+#[command(group = ArgGroup::new("from").required(true).multiple(true).args(["recording", "prometheus", "provider"]))]
 pub struct Aa {
     /// Name of the rollout, for templates with {{rollout}}.
     #[arg(value_name = "NAME", default_value = "")]
     pub name: String,
     /// Recorded windows of stable pods: JSON lines, the judge's settings first.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prometheus", "provider"])]
     pub recording: Option<PathBuf>,
     /// Where else stable's past is read from.
     #[command(flatten)]
     pub past: Past,
     /// Write the windows that were read into a new file, for --recording and for replay.
-    #[arg(long, value_name = "FILE", requires = "prometheus")]
+    #[arg(long, value_name = "FILE", conflicts_with = "recording")]
     pub save: Option<PathBuf>,
     /// Chance that a release as good as stable is taken back.
     #[arg(
@@ -111,6 +111,10 @@ pub struct Past {
     /// Address of a Prometheus; with several clusters CLUSTER=URL for each of them.
     #[arg(long, value_name = "[CLUSTER=]URL", value_parser = source)]
     pub prometheus: Vec<Source>,
+    /// A `MetricProvider` of the hub with the address of a Prometheus, in place of it; with several
+    /// clusters CLUSTER=NAME for each of them.
+    #[arg(long, value_name = "[CLUSTER=]NAME", value_parser = named)]
+    pub provider: Vec<Provided>,
     /// What compares two revisions: a file with an `AnalysisTemplate`, or builtin:NAME.
     #[arg(long, value_name = "FILE|builtin:NAME", default_value = "builtin:app")]
     pub template: Vec<String>,
@@ -143,6 +147,15 @@ pub struct Source {
     pub address: String,
 }
 
+/// A `MetricProvider` and the cluster that is asked through it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provided {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Name of the provider.
+    pub provider: String,
+}
+
 /// The form for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum JsonOutput {
@@ -164,6 +177,15 @@ fn source(text: &str) -> Result<Source, String> {
         return Err("write an address with http:// or https://, or CLUSTER=ADDRESS".to_owned());
     }
     Ok(Source { cluster: cluster.to_owned(), address: address.to_owned() })
+}
+
+/// `eu=metrics`, or the name alone.
+fn named(text: &str) -> Result<Provided, String> {
+    let (cluster, provider) = text.split_once('=').unwrap_or((CLUSTER_DEFAULT, text));
+    if cluster.is_empty() || provider.is_empty() || provider.contains('/') {
+        return Err("write the name of a MetricProvider, or CLUSTER=NAME".to_owned());
+    }
+    Ok(Provided { cluster: cluster.to_owned(), provider: provider.to_owned() })
 }
 
 /// `name=value`.

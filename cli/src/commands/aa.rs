@@ -10,6 +10,7 @@ use crate::{
     arguments::Aa,
     past::{self, StableHistory},
     render_aa,
+    servers::servers,
 };
 
 /// How much worse the releases are whose detection is timed.
@@ -41,7 +42,7 @@ pub(super) async fn view(arguments: &Aa, global: &Global) -> Result<AaView, Fail
                 head.judge().map_err(|error| Failure::State(format!("{from}, line 1: {error}")))?;
             (StableHistory { judge, windows }, from)
         }
-        None => (read(arguments, global).await?, "--prometheus".to_owned()),
+        None => (read(arguments, global).await?, "stable's past".to_owned()),
     };
     if let Some(path) = &arguments.save {
         past::save(path, &history)?;
@@ -76,5 +77,6 @@ async fn read(arguments: &Aa, global: &Global) -> Result<StableHistory, Failure>
         false_aborts: arguments.false_aborts.clone(),
         ..EvidencePolicy::default()
     };
-    past::read(&arguments.past, &templates, &policy, global.request_timeout).await
+    let servers = servers(&arguments.past, global).await?;
+    past::read(&arguments.past, &servers, &templates, &policy, global.request_timeout).await
 }

@@ -21,6 +21,7 @@ use crate::{
     arguments::Plan,
     objects::{self, NAMESPACE_DEFAULT},
     past, render_plan,
+    servers::servers,
     session::Session,
     view::Expected,
 };
@@ -127,12 +128,13 @@ async fn expected(
         let load = Load { requests_per_second, bad_share, batch_mean, pod_sd };
         return Ok(Some(Expected { metric: metric.name.to_string(), load, measured: false }));
     }
-    if arguments.past.prometheus.is_empty() {
+    let servers = servers(&arguments.past, global).await?;
+    if servers.is_empty() {
         return Ok(None);
     }
-    let timeout = global.request_timeout;
+    let (past, timeout) = (&arguments.past, global.request_timeout);
     let history =
-        past::read(&arguments.past, &found.templates, &found.plan.evidence, timeout).await?;
+        past::read(past, &servers, &found.templates, &found.plan.evidence, timeout).await?;
     let rows = traffic(&history.windows);
     let own: Vec<&Traffic> = rows.iter().filter(|row| row.metric == metric.name).collect();
     Ok(quietest(&own).map(|load| Expected {
