@@ -99,7 +99,7 @@ test("a viewer sees what could be pressed, and why not", async () => {
   const { page, context } = await openPage(browser, fleet, { token: "viewer" });
   await page.goto(`${fleet.url}/rollouts/shop/recommendations`);
   const button = page.getByRole("button", { name: "Abort attempt 3" });
-  await page.getByText("viewer may not patch or abort rollouts.lockflight.dev in namespace shop").waitFor();
+  await page.getByText("viewer may not abort rollouts.lockflight.dev in namespace shop").waitFor();
   assert.equal(await button.getAttribute("aria-disabled"), "true");
   await button.click({ force: true });
   assert.equal(await page.getByRole("dialog").count(), 0);

@@ -144,7 +144,8 @@ impl Bed {
 }
 
 /// An API server that knows tokens: `operator` may do all, `viewer` may list, `shopper` may list
-/// in namespace shop, `promoter` may list and holds the verb promote.
+/// in namespace shop, `promoter` may list and holds the verb promote, `editor` has what the chart
+/// gives to those who may edit.
 fn client(rollouts: Arc<Shelf<Rollout>>, patches: Arc<Mutex<Vec<(String, Value)>>>) -> Client {
     let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
         let (rollouts, patches) = (Arc::clone(&rollouts), Arc::clone(&patches));
@@ -172,7 +173,7 @@ fn review(path: &str, spec: &Value) -> (u16, Value) {
     let status = if path.ends_with("tokenreviews") {
         let token = spec["token"].as_str().unwrap_or_default();
         match token {
-            "operator" | "viewer" | "shopper" | "promoter" => {
+            "operator" | "viewer" | "shopper" | "promoter" | "editor" => {
                 json!({"authenticated": true, "user": {"username": token, "uid": "7"}})
             }
             // Accepted by its issuer, and it names nobody.
@@ -188,6 +189,9 @@ fn review(path: &str, spec: &Value) -> (u16, Value) {
             Some("viewer") => verb == Some("list"),
             Some("shopper") => verb == Some("list") && namespace == Some("shop"),
             Some("promoter") => matches!(verb, Some("list" | "promote")),
+            Some("editor") => {
+                matches!(verb, Some("list" | "update" | "patch" | "abort" | "pause" | "retry"))
+            }
             // No user: a review of the client's own rights.
             Some("operator") | None => true,
             Some(_) => false,

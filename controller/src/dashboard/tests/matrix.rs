@@ -96,6 +96,28 @@ async fn a_role_may_hold_one_command_only() {
     assert_eq!(allowed, [true, false, false, false, false]);
 }
 
+/// The hub writes what is pressed, so that the admission policy sees the hub: whoever may patch a
+/// Rollout and not approve must not approve here either.
+#[tokio::test]
+async fn the_right_to_patch_approves_nothing() {
+    let bed = bed(Access::token);
+    let editor = [("authorization", "Bearer editor")];
+    let path = "/api/v1/rollouts/bank/ledger/actions";
+    let promote = r#"{"verb":"Promote","tokens":["3-rest-9f2c"]}"#;
+    for (body, expected) in [
+        (promote, StatusCode::FORBIDDEN),
+        (r#"{"verb":"Resume"}"#, StatusCode::FORBIDDEN),
+        (ABORT, StatusCode::ACCEPTED),
+    ] {
+        assert_eq!(bed.status("POST", path, &editor, body).await, expected, "{body}");
+    }
+    let rights = value(bed.send("GET", "/api/v1/rights/bank", &editor, "").await).await;
+    let allowed: Vec<bool> =
+        rights.as_array().unwrap().iter().map(|right| right["allowed"] == true).collect();
+    assert_eq!(allowed, [false, true, true, false, true]);
+    assert_eq!(bed.patches.lock().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn other_namespaces_do_not_exist_for_whoever_may_not_see_them() {
     let bed = bed(Access::token);

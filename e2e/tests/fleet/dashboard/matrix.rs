@@ -99,7 +99,7 @@ pub(crate) async fn dashboard_refuses_every_bad_credential_on_every_route(
     Ok(())
 }
 
-/// Looking needs list, pressing needs patch or the verb of the one command; others see nothing.
+/// Looking needs list, pressing needs the verb of the command; others see nothing.
 pub(crate) async fn dashboard_gives_people_what_rbac_gives_them(bed: &Bed) -> anyhow::Result<()> {
     let namespace = "dashboard-people";
     let service = at_rest(bed, namespace).await?;

@@ -26,8 +26,8 @@ pub(crate) struct People<'a> {
 }
 
 impl<'a> People<'a> {
-    /// A viewer who may list everything, an operator who may also patch in this namespace, one
-    /// who may list there and abort, and one who may nothing.
+    /// A viewer who may list everything, an operator who may also give every command in this
+    /// namespace, one who may list there and abort, and one who may nothing.
     pub(crate) async fn settle(bed: &'a Bed, namespace: &str) -> anyhow::Result<Self> {
         let client = bed.fleet.hub.client();
         let accounts = ACCOUNTS.map(|name| {
@@ -41,7 +41,7 @@ impl<'a> People<'a> {
         let people = Self { bed, namespace: namespace.to_owned() };
         people.allow("Cluster", "viewer", look.clone()).await?;
         people.allow("Cluster", "operator", look).await?;
-        people.allow("", "operator-here", press(&["patch"])).await?;
+        people.allow("", "operator-here", press(&["promote", "abort", "retry", "pause", "resume"])).await?;
         people.allow("", "aborter", press(&["list", "abort"])).await?;
         Ok(people)
     }
