@@ -4,6 +4,7 @@ mod charts;
 mod crd;
 mod demo;
 mod docs;
+mod image;
 mod purity;
 mod suite;
 mod tidy;

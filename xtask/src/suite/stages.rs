@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::stage::{Stage, Work};
 use crate::{
-    charts, crd, demo, docs, purity, tidy,
+    charts, crd, demo, docs, image, purity, tidy,
     workspace::{cargo, root},
 };
 
@@ -15,6 +15,7 @@ pub(super) fn all() -> Vec<Stage> {
         check("tidy", tidy::check),
         check("crds", crd::check),
         check("values", charts::check),
+        check("image", image::check),
         check("purity", purity::check),
         check("docs", docs::check),
         commands("clippy", clippy()),
