@@ -14,13 +14,19 @@ const CHOSEN = {
   "fleet-dark": "fleet-dark-1360",
   "fleet-phone": "fleet-light-390",
   rollout: "rollout-light-1360",
+  "rollout-dark": "rollout-dark-1360",
   approval: "approval-light-1360",
-  aborted: "aborted-dark-1360",
+  "approval-dark": "approval-dark-1360",
+  aborted: "aborted-light-1360",
+  "aborted-dark": "aborted-dark-1360",
   analysis: "analysis-light-1360",
   "analysis-dark": "analysis-dark-1360",
   history: "history-light-1360",
+  "history-dark": "history-dark-1360",
   clusters: "clusters-light-1360",
+  "clusters-dark": "clusters-dark-1360",
   abort: "abort-light-1360",
+  "abort-dark": "abort-dark-1360",
 };
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);

@@ -163,7 +163,8 @@ mod tests {
             recipe,
             script: "install \"$program\" \"$folder/lockflight\"\n".to_owned(),
             values: serde_json::json!({"podSecurityContext": {"runAsUser": 7, "runAsGroup": 8}}),
-            deployment: "  args:\n    - run\n    - --x\n  env:\n    - name: KNOWN\n  ports:\n".to_owned(),
+            deployment: "  args:\n    - run\n    - --x\n  env:\n    - name: KNOWN\n  ports:\n"
+                .to_owned(),
             chart: serde_json::json!({"appVersion": env!("CARGO_PKG_VERSION")}),
             reference: "Variable: `KNOWN`.".to_owned(),
         }

@@ -22,6 +22,8 @@ struct Scene {
     attempt: &'static str,
     /// Clusters that are promoted, from the first on.
     promoted: usize,
+    /// Clusters that were promoted, and are not any more.
+    taken_back: usize,
     /// Members after those: the fields that differ from a pending one.
     moving: Vec<Value>,
     waiting: Value,
@@ -37,6 +39,7 @@ impl Scene {
             message: message.to_owned(),
             attempt: "Progressing",
             promoted: 1,
+            taken_back: 0,
             moving: Vec::new(),
             waiting: json!([]),
             abort: Value::Null,
@@ -47,10 +50,11 @@ impl Scene {
         let second = (clusters.len() / 4).max(2).min(clusters.len().saturating_sub(1));
         let waves = [("canary", 0..1), ("early", 1..second), ("rest", second..clusters.len())];
         let promoted = self.promoted.min(clusters.len());
+        let reached = promoted.max(self.taken_back);
         let phase = |range: &std::ops::Range<usize>| {
-            if range.end <= promoted {
+            if range.end <= reached {
                 "Done"
-            } else if range.start <= promoted && self.attempt != "Completed" {
+            } else if range.start <= reached && self.attempt != "Completed" {
                 "Moving"
             } else {
                 "Waiting"
@@ -186,6 +190,7 @@ fn in_trouble(clusters: &[String]) -> Vec<Scene> {
         Scene {
             attempt: "Aborted",
             promoted: 0,
+            taken_back: 1,
             moving: vec![
                 back(),
                 back(),

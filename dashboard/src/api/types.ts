@@ -183,7 +183,7 @@ export interface ConditionView {
 
 /** Clusters, counted. */
 export interface Counts {
-  /** That move now, forward or back. */
+  /** That move now, forward or back, as far as is known: not those that are unreachable. */
   moving: number;
   /** That still have to get a rollback. */
   owed: number;

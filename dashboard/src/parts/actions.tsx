@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type Command, press, Refused, rights as askRights } from "../api/client";
 import type { ActionRight, ActionView, RolloutPage, Verb } from "../api/types";
 import { me, news } from "../state/store";
-import { Copy } from "./bits";
+import { Copy, Words } from "./bits";
 import { Dialog } from "./dialog";
 
 const LOOKS: Record<Verb, { label: string; kind: string }> = {
@@ -67,10 +67,10 @@ export function Actions({ page }: { page: RolloutPage }) {
               aria-describedby={name}
               onClick={() => refused === null && setChosen(action)}
             >
-              {actionLabel(action)}
+              <Words text={actionLabel(action)} />
             </button>
             <p id={name} class="faint">
-              {action.effect}
+              <Words text={action.effect} />
               {refused === null ? null : <span class="refused"> Not now: {refused}.</span>}
             </p>
           </div>
@@ -130,7 +130,9 @@ function Confirm(props: { page: RolloutPage; action: ActionView; onClose(): void
         <p class="dialog-place">
           {page.row.namespace}/{page.row.name}, revision {page.row.revision}
         </p>
-        <p class="effect">{action.effect}</p>
+        <p class="effect">
+          <Words text={action.effect} />
+        </p>
         {asks ? (
           <>
             <label for="reason">{asks}</label>

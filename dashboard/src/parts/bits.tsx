@@ -16,6 +16,24 @@ export function Tag({ look, children }: { look: Look; children: ComponentChildre
   );
 }
 
+/** A sentence whose names of clusters and the like are not broken at their hyphens. */
+export function Words({ text }: { text: string }) {
+  const parts = text.split(/(\S+-\S+)/);
+  return (
+    <>
+      {parts.map((part, index) =>
+        index % 2 ? (
+          <span class="whole" key={index}>
+            {part}
+          </span>
+        ) : (
+          part
+        ),
+      )}
+    </>
+  );
+}
+
 /** How long ago, or for how long; the exact moment on hover. */
 export function Ago({ at, suffix = " ago" }: { at: string; suffix?: string }) {
   return (

@@ -3,7 +3,7 @@ import type { Card, Lane, RolloutPage, WavePhase, Wait } from "../api/types";
 import { rolloutHref } from "../state/route";
 import { CELLS, type Look, VERDICTS } from "../text/glyphs";
 import { seconds } from "../text/time";
-import { Ago, Countdown, Tag } from "./bits";
+import { Ago, Countdown, Tag, Words } from "./bits";
 
 const WAVES: Record<WavePhase, Look> = {
   Waiting: { glyph: "·", tone: "rest" },
@@ -135,13 +135,13 @@ function CardView({ card, page }: { card: Card; page: RolloutPage }) {
   );
 }
 
-function Verdict({ card, page }: { card: Card; page: RolloutPage }) {
+export function Verdict({ card, page }: { card: Card; page: RolloutPage }) {
   if (!card.verdict || card.phase === "RollingBack") return null;
   const look = VERDICTS[card.verdict.state] ?? CELLS.Unknown;
   const href = `${rolloutHref(page.row, "analysis")}?cluster=${encodeURIComponent(card.name)}`;
   return (
     <p class="verdict">
-      <Tag look={look}>{card.verdict.state}</Tag> {card.verdict.message}{" "}
+      <Tag look={look}>{card.verdict.state}</Tag> <Words text={card.verdict.message} />{" "}
       <a href={href} aria-label={`Analysis of ${card.name}`}>
         Analysis
       </a>
@@ -154,7 +154,7 @@ function WaitLine({ wait, name }: { wait: Wait; name: string }) {
   return (
     <p class="wait">
       <span aria-hidden="true">{wait.token ? "‖" : "…"} </span>
-      {text} {wait.until ? <Countdown until={wait.until} /> : null}
+      <Words text={text} /> {wait.until ? <Countdown until={wait.until} /> : null}
     </p>
   );
 }

@@ -9,8 +9,9 @@ export function matrixSentence(row: RolloutRow): string {
   const { total, promoted, moving, unreachable, owed } = row.counts;
   const parts = [`${promoted} of ${total} promoted`];
   if (moving) parts.push(`${moving} moving`);
-  if (unreachable) parts.push(`${unreachable} unreachable`);
-  if (owed) parts.push(`${owed} owed a rollback`);
+  // Who is owed a rollback is unreachable as well: it is one cluster, not two.
+  if (unreachable > owed) parts.push(`${unreachable - owed} unreachable`);
+  if (owed) parts.push(`${owed} unreachable and owed a rollback`);
   return parts.join(", ");
 }
 

@@ -29,6 +29,7 @@ export function Steps({ page }: { page: RolloutPage }) {
       <ol>
         {page.steps.map((step) => {
           const here = at(cards, step, page.steps.length);
+          const failed = page.abort?.step === step.number ? page.abort.cluster : null;
           return (
             <li key={step.number} class={here.length ? "step here" : "step"}>
               <span class="step-weight">{step.weight} %</span>
@@ -37,6 +38,12 @@ export function Steps({ page }: { page: RolloutPage }) {
                 <span class="step-here">
                   <span aria-hidden="true">◌ </span>
                   {names(here)}
+                </span>
+              ) : null}
+              {failed ? (
+                <span class="step-failed">
+                  <span aria-hidden="true">↩ </span>
+                  {failed} failed
                 </span>
               ) : null}
             </li>

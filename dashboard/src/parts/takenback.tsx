@@ -1,6 +1,6 @@
 // Why an attempt was taken back: the numbers first.
 import type { AbortView } from "../api/types";
-import { Ago } from "./bits";
+import { Ago, Words } from "./bits";
 
 export function TakenBack({ abort, told }: { abort: AbortView; told: string }) {
   const scope = abort.fleet
@@ -24,13 +24,19 @@ export function TakenBack({ abort, told }: { abort: AbortView; told: string }) {
         </span>
         Taken back <Ago at={abort.at} />: {abort.reason}
       </h2>
-      {told.includes(abort.message.slice(1)) ? null : <p>{abort.message}</p>}
+      {told.includes(abort.message.slice(1)) ? null : (
+        <p>
+          <Words text={abort.message} />
+        </p>
+      )}
       <dl>
         {facts.map(([name, value]) =>
           value === null ? null : (
             <div key={name}>
               <dt>{name}</dt>
-              <dd>{value}</dd>
+              <dd>
+                <Words text={String(value)} />
+              </dd>
             </div>
           ),
         )}

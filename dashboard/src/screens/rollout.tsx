@@ -2,8 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 import type { RolloutPage, RolloutRow, Who } from "../api/types";
 import { Actions } from "../parts/actions";
-import { Ago, Countdown, Empty, Heading, Tag, Wide } from "../parts/bits";
-import { Lanes } from "../parts/lanes";
+import { Ago, Countdown, Empty, Heading, Tag, Wide, Words } from "../parts/bits";
+import { Lanes, Verdict } from "../parts/lanes";
 import { Steps } from "../parts/steps";
 import { TakenBack } from "../parts/takenback";
 import { matrixSentence } from "../parts/matrix";
@@ -22,6 +22,9 @@ const WHO: Record<Who, string> = {
   GoingBack: "Goes back by itself",
   Nothing: "At rest",
 };
+
+/** Clusters whose verdict stands beside the question; the others have it on their cards. */
+const SHOWN_MAX = 3;
 
 const TABS: [Tab, string][] = [
   ["overview", "Overview"],
@@ -83,7 +86,10 @@ function WhyBox({ page }: { page: RolloutPage }) {
         {WHO[page.why.who]}
         {page.why.until ? <Countdown until={page.why.until} /> : null}
       </p>
-      <p class="why-sentence">{page.why.sentence}</p>
+      <p class="why-sentence">
+        <Words text={page.why.sentence} />
+      </p>
+      <Shown page={page} />
       {page.row.paused ? <p>Paused: {page.row.paused}</p> : null}
       <p class="faint">
         {page.row.wave ? `Wave ${page.row.wave}: ` : null}
@@ -91,6 +97,18 @@ function WhyBox({ page }: { page: RolloutPage }) {
       </p>
       <MoreWaits page={page} />
     </section>
+  );
+}
+
+/** What has been measured where a person is asked to agree. */
+function Shown({ page }: { page: RolloutPage }) {
+  const asked = page.lanes.flatMap((lane) => lane.cards).filter((card) => card.cell === "Approval");
+  return (
+    <>
+      {asked.slice(0, SHOWN_MAX).map((card) => (
+        <Verdict card={card} page={page} key={card.name} />
+      ))}
+    </>
   );
 }
 
@@ -106,7 +124,7 @@ function MoreWaits({ page }: { page: RolloutPage }) {
       <ul class="waits">
         {shown.map((wait, index) => (
           <li key={`${wait.cluster}${wait.reason}${index}`}>
-            <strong>{wait.reason}</strong> {wait.message} {wait.until ? <Countdown until={wait.until} /> : null}
+            <strong>{wait.reason}</strong> <Words text={wait.message} /> {wait.until ? <Countdown until={wait.until} /> : null}
           </li>
         ))}
       </ul>

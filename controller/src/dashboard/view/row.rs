@@ -83,7 +83,7 @@ pub struct Counts {
     pub total: usize,
     /// Where the new revision is the stable one.
     pub promoted: usize,
-    /// That move now, forward or back.
+    /// That move now, forward or back, as far as is known: not those that are unreachable.
     pub moving: usize,
     /// That the hub cannot reach.
     pub unreachable: usize,
@@ -220,7 +220,7 @@ fn count(waves: &[WaveCells], status: &RolloutStatus) -> Counts {
     Counts {
         total: waves.iter().map(|wave| wave.clusters.len()).sum(),
         promoted: members.iter().filter(|m| m.phase == MemberPhase::Promoted).count(),
-        moving: members.iter().filter(|m| is_moving(m.phase)).count(),
+        moving: members.iter().filter(|m| m.unknown_since.is_none() && is_moving(m.phase)).count(),
         unreachable: members.iter().filter(|m| m.unknown_since.is_some()).count(),
         owed: status.abort.as_ref().map_or(0, |abort| abort.owed.len()),
     }

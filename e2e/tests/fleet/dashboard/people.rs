@@ -41,7 +41,9 @@ impl<'a> People<'a> {
         let people = Self { bed, namespace: namespace.to_owned() };
         people.allow("Cluster", "viewer", look.clone()).await?;
         people.allow("Cluster", "operator", look).await?;
-        people.allow("", "operator-here", press(&["promote", "abort", "retry", "pause", "resume"])).await?;
+        people
+            .allow("", "operator-here", press(&["promote", "abort", "retry", "pause", "resume"]))
+            .await?;
         people.allow("", "aborter", press(&["list", "abort"])).await?;
         Ok(people)
     }
