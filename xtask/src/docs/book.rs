@@ -1,4 +1,5 @@
-//! The documentation as a book: every page is in its list, and no link leads out of it.
+//! The documentation as a book: every page is in its list, every picture on a page, and no link
+//! leads out of it.
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +25,7 @@ pub(super) fn complaints(files: &[PathBuf]) -> Result<Vec<String>> {
         *listed.entry(Path::new(FOLDER).join(target)).or_default() += 1;
     }
     let mut complaints = Vec::new();
+    let mut texts = Vec::new();
     let is_page = |file: &&PathBuf| {
         file.starts_with(FOLDER)
             && file.extension().is_some_and(|extension| extension == "md")
@@ -44,8 +46,25 @@ pub(super) fn complaints(files: &[PathBuf]) -> Result<Vec<String>> {
                 ));
             }
         }
+        texts.push(text);
     }
+    complaints.extend(unseen(files, &texts));
     Ok(complaints)
+}
+
+/// Pictures that no page shows.
+fn unseen(files: &[PathBuf], texts: &[String]) -> Vec<String> {
+    let is_picture = |file: &&PathBuf| {
+        file.starts_with(FOLDER) && file.extension().is_some_and(|extension| extension == "png")
+    };
+    let mut unseen = Vec::new();
+    for picture in files.iter().filter(is_picture) {
+        let name = picture.file_name().map(|name| format!("/{})", name.display()));
+        if !name.is_some_and(|name| texts.iter().any(|text| text.contains(&name))) {
+            unseen.push(format!("{}: no page shows it", picture.display()));
+        }
+    }
+    unseen
 }
 
 /// Whether a link of a page leaves the book's folder.
@@ -81,5 +100,12 @@ mod tests {
         for (page, target, out) in table {
             assert_eq!(leads_out(Path::new(page), target), out, "{page} {target}");
         }
+    }
+
+    #[test]
+    fn pictures_that_no_page_shows_are_found() {
+        let files = ["docs/s/a.png", "docs/s/b.png", "docs/c.md", "d.png"].map(PathBuf::from);
+        let texts = ["![](../s/a.png)".to_owned()];
+        assert_eq!(unseen(&files, &texts), ["docs/s/b.png: no page shows it"]);
     }
 }
