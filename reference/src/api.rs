@@ -107,7 +107,7 @@ fn kind(field: &Value) -> String {
             format!("map to {}", kind(&field["additionalProperties"]))
         }
         Some(name) => name.to_owned(),
-        None if field["x-kubernetes-int-or-string"] == true => "number or per cent".to_owned(),
+        None if field["x-kubernetes-int-or-string"] == true => "number or string".to_owned(),
         None => "any".to_owned(),
     };
     let bound = |name: &str| field[name].as_i64();
