@@ -2,7 +2,7 @@
 # Fills a folder with all that the hub's image holds: one static executable, the certificates of
 # public authorities, and the licence.
 #   image/build.sh FOLDER
-# Needs Rust, a C compiler for musl (Debian: musl-tools) and ca-certificates.
+# Needs Rust, a C compiler for musl (Debian: musl-tools), cmake and ca-certificates.
 set -eu
 mkdir -p "${1:?usage: image/build.sh FOLDER}"
 folder=$(cd "$1" && pwd)
