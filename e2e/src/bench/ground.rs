@@ -32,7 +32,7 @@ impl Ground {
     pub(super) async fn start(program: &Path, members: u8, keep: bool) -> anyhow::Result<Self> {
         let fleet = Fleet::builder().members(members).keep(keep).start().await?;
         fleet.register_members().await?;
-        let log = ("RUST_LOG".to_owned(), "info".to_owned());
+        let log = ("LOCKFLIGHT_LOG".to_owned(), "info".to_owned());
         let hub = fleet.hub_process(program, vec![log]).await?;
         hub.start().await?;
         hub.wait_ready().await?;

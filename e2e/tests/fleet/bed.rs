@@ -119,7 +119,7 @@ impl Bed {
         let begun = Instant::now();
         let fleet = Fleet::builder().program("shell", SHELL.into()).start().await?;
         fleet.register_members().await?;
-        let env = vec![("RUST_LOG".to_owned(), "info".to_owned())];
+        let env = vec![("LOCKFLIGHT_LOG".to_owned(), "info".to_owned())];
         let hub = fleet.whole_hub_process(&program, env).await?;
         hub.start().await?;
         hub.wait_ready().await?;
