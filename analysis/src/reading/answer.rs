@@ -77,6 +77,15 @@ impl Answers {
         matches!(self, Self::Gauge(_))
     }
 
+    /// The field that names what every pod has to have.
+    pub(super) fn field(&self) -> &'static str {
+        match self {
+            Self::Counters { .. } => "total",
+            Self::Histogram(_) => "histogram",
+            Self::Gauge(_) => "gauge",
+        }
+    }
+
     /// Number of series and of samples.
     pub(super) fn size(&self) -> (usize, usize) {
         let series = self.parts().into_iter().flat_map(|answer| &answer.series);

@@ -235,7 +235,8 @@ fn check_fresh(
             .max();
         let arm_name = name(arm);
         let Some(at) = newest(targets, arm).max(remembered) else {
-            return Err(Gap::Absent { arm: arm_name });
+            let field = round.answers.field();
+            return Err(Gap::Absent { arm: arm_name, field });
         };
         let (age, limit) = (now - at, STALE_AFTER_MS);
         let span = chrono::TimeDelta::milliseconds;

@@ -144,7 +144,7 @@ pub(super) fn choose(histograms: &[Histogram], slow_down: f64) -> Result<Edges, 
     let has = |form, arm| histograms.iter().any(|h| h.body.form() == form && h.identity.arm == arm);
     for arm in [Arm::Canary, Arm::Stable] {
         if !histograms.iter().any(|h| h.identity.arm == arm) {
-            return Err(Gap::Absent { arm: name(arm) });
+            return Err(Gap::Absent { arm: name(arm), field: "histogram" });
         }
     }
     let form = [HistogramForm::Native, HistogramForm::Classic]

@@ -21,6 +21,8 @@
 //!   counted before; a window counts with cells of both arms.
 //! - A scrape that is missing although its pod is Ready is a bad cell of the scrape health.
 //! - Of several that scrape the same target one counts.
+//! - A gauge's value in a window is the mean over its scrapes; a cell is bad above a level that
+//!   was fixed before the window ([`Level`]).
 //!
 //! Work and memory are bounded: [`SERIES_MAX`], [`SAMPLES_MAX`], [`WINDOWS_MAX`].
 
@@ -47,6 +49,7 @@ pub use answer::{Answer, Answers, HistogramSample, RawSeries};
 pub use collect::{SAMPLES_MAX, SERIES_MAX};
 pub use cursor::Cursor;
 pub use frame::WINDOWS_MAX;
+pub use gauge::Level;
 pub use latency::{Edge, Edges, HistogramForm};
 pub use native::{NativeBucket, NativeHistogram};
 pub use reason::{Gap, LeftOut, Notes};

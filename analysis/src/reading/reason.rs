@@ -30,11 +30,21 @@ pub enum Gap {
         /// How many it takes.
         needed: u64,
     },
-    /// An arm has no counter of all events.
-    #[error("no series of the total for {arm}: check the selector and that the pods are scraped")]
+    /// Too few values to say what is high.
+    #[error("waits for {needed} values of stable to choose the level, has {seen}")]
+    FewValues {
+        /// How many there are.
+        seen: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// An arm has no series of what is counted or measured.
+    #[error("no series of {field} for {arm}: check its selector and that the pods are scraped")]
     Absent {
         /// Which arm.
         arm: &'static str,
+        /// Where the selector stands.
+        field: &'static str,
     },
     /// No series has the label that tells the arms apart.
     #[error("no series has the label {label}: name another one under `by`")]
@@ -73,7 +83,7 @@ pub enum Gap {
         value: String,
     },
     /// A counter is negative.
-    #[error("{series} is negative ({}): name a counter, not a gauge", short(*value))]
+    #[error("{series} is negative ({}): name a counter, or compare it as a gauge", short(*value))]
     Negative {
         /// The series.
         series: String,
@@ -91,7 +101,7 @@ pub enum Gap {
         events: u64,
     },
     /// A histogram where a counter was asked for. Read as a number it would be 0.
-    #[error("{series} is a native histogram: name it under `histogram`, not as bad or total")]
+    #[error("{series} is a native histogram: name it under `histogram` instead")]
     NativeHistogram {
         /// The series.
         series: String,
@@ -135,9 +145,10 @@ impl Gap {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::FewScrapes { .. } | Self::AllLeftOut(_) | Self::FewEvents { .. } => {
-                Verdict::Watch
-            }
+            Self::FewScrapes { .. }
+            | Self::AllLeftOut(_)
+            | Self::FewEvents { .. }
+            | Self::FewValues { .. } => Verdict::Watch,
             Self::Absent { .. }
             | Self::Unlabelled { .. }
             | Self::Strangers { .. }

@@ -9,7 +9,8 @@ use super::{
     collect::{Collected, collect},
     cursor::{Cursor, TargetCursor},
     frame::Frame,
-    gauge, health,
+    gauge::{self, Level},
+    health,
     reason::{Gap, LeftOut, Notes, name},
     settings::{PodFacts, Pods, Settings, Split},
     target::{Target, targets},
@@ -94,7 +95,7 @@ fn fill(read: &mut Read, round: &Round<'_>) -> Result<(), Gap> {
     }
     let gauges = round.answers.are_gauges();
     if gauges && matches!(round.settings.split, Split::Label { .. }) {
-        return Err(Gap::Settings("a gauge is compared by pods: name the label of the pod"));
+        return Err(Gap::Settings("a gauge is compared by pods: set by.pod"));
     }
     let covered = round.answers.covered();
     let cursor = &mut read.cursor;
@@ -131,22 +132,33 @@ fn fill(read: &mut Read, round: &Round<'_>) -> Result<(), Gap> {
             Some(complaint) if notes.left_out.keys().any(|(_, r)| *r == LeftOut::NotANumber) => {
                 Err(complaint)
             }
+            _ if waits_for_level(read, round) => {
+                Err(Gap::FewValues { seen: read.cursor.gauge.values(), needed: gauge::VALUES_MIN })
+            }
             _ if notes.left_out.is_empty() => Ok(()),
             _ => Err(Gap::AllLeftOut(notes.summary())),
         },
     }
 }
 
+/// Whether a gauge has no level yet.
+fn waits_for_level(read: &Read, round: &Round<'_>) -> bool {
+    let chosen = matches!(round.settings.level, Level::BeyondStable(_));
+    round.answers.are_gauges() && chosen && read.cursor.level().is_none()
+}
+
 /// Hands out every window that is due.
 fn windows(read: &mut Read, frame: &Frame<'_>) {
     let pods = by_pod(frame);
     let gauges = frame.round.answers.are_gauges();
-    let high = gauges.then(|| gauge::high(&read.cursor.stable_values)).flatten();
+    if gauges {
+        gauge::begin(frame, &mut read.cursor, &pods);
+    }
     for slot in frame.due.0..frame.due.1 {
         let Read { cursor, notes, .. } = read;
         let streams: Vec<Option<Counts>> = match frame.round.settings.split {
             Split::Pod { .. } if gauges => {
-                vec![of_both(gauge::window(frame, cursor, &pods, (slot, high), notes))]
+                vec![of_both(gauge::window(frame, cursor, &pods, slot, notes))]
             }
             Split::Pod { .. } => {
                 let streams = cells::window(frame, cursor, &pods, slot, notes);

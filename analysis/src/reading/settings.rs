@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::gauge::Level;
 use crate::judge::Arm;
 
 /// Labels that say who scraped a target rather than what was counted. Two jobs, two Services
@@ -18,6 +19,9 @@ pub const OBSERVER_LABELS: [&str; 8] = [
     "__replica__",
     "receive_replica",
 ];
+
+/// How much higher than stable's a gauge may be.
+const LEVEL_RATIO: f64 = 1.25;
 
 /// How series are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,13 +55,15 @@ pub struct Settings {
     /// The canary may be slower by this factor, from 1: its events above `slow_down` times a
     /// bound are compared with stable's above the bound.
     pub slow_down: f64,
+    /// Above what a gauge is bad.
+    pub level: Level,
     /// Labels that say who scraped; see [`OBSERVER_LABELS`].
     pub observer_labels: Vec<String>,
 }
 
 impl Settings {
     /// The defaults for metrics with a label that names the pod: 90 s warm-up, windows of at
-    /// least 15 s, no slow-down.
+    /// least 15 s, no slow-down, gauges up to 1.25 times stable's.
     #[must_use]
     pub fn by_pod(label: &str) -> Self {
         Self {
@@ -65,6 +71,7 @@ impl Settings {
             warm_up: TimeDelta::seconds(90),
             window_min: TimeDelta::seconds(15),
             slow_down: 1.0,
+            level: Level::BeyondStable(LEVEL_RATIO),
             observer_labels: OBSERVER_LABELS.map(str::to_owned).into(),
         }
     }

@@ -1,6 +1,8 @@
 //! The traps of reading metrics, one test each, and schedules of random faults with a known truth.
 
 mod faults;
+mod gauge_releases;
+mod gauges;
 mod history;
 mod schedules;
 mod traps;

@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::{
-    super::{Answer, Answers, Cursor, Gap, LeftOut, Pods, RawSeries, Read, Round, Settings, read},
+    super::{Answers, Cursor, Gap, LeftOut, Pods, RawSeries, Read, Round, Settings, read},
     GONE, answer, at, counter, look, pods, rising, settings, steady, steady_until, sums,
 };
-use crate::{
-    Verdict,
-    judge::{Arm, Counts},
-};
+use crate::{Verdict, judge::Counts};
 
 /// The series with other labels.
 fn labelled(mut series: RawSeries, labels: &[(&str, &str)]) -> RawSeries {
@@ -347,42 +344,4 @@ fn classic_buckets_are_counted_above_bounds_that_both_arms_have() {
     );
     let nothing = look(&Cursor::default(), &["0.7", "+Inf"], 1.0);
     assert_eq!(nothing.gap, Some(Gap::NoBounds));
-}
-
-#[test]
-fn a_gauge_is_high_where_few_of_stables_past_values_were() {
-    let values = |pod: &str, add: f64| {
-        let values: Vec<f64> = (0..60).map(|n| add + f64::from(n * 7 % 10)).collect();
-        counter(pod, -300.0 + 7.0, &values)
-    };
-    let look = |cursor: &Cursor, until: f64, add| {
-        let mut series = vec![values("c", add), values("s", 0.0)];
-        for one in &mut series {
-            one.floats.retain(|sample| sample.at <= at(until));
-        }
-        let answer = Answer { range: TimeDelta::seconds(2_000), ..answer(until, 2_000.0, series) };
-        let (settings, pods) = (settings(), pods());
-        let answers = Answers::Gauge(answer);
-        let skew = TimeDelta::zero();
-        let since = at(-300.0);
-        read(cursor, &Round { settings: &settings, pods: &pods, answers: &answers, since, skew })
-    };
-    for (add, high) in [(0.0, false), (20.0, true)] {
-        let past = look(&Cursor::default(), 160.0, add);
-        assert!(past.windows.is_empty(), "stable has no past yet");
-        let [canary, stable] = sums_of(&look(&past.cursor, 500.0, add));
-        assert!(stable.0 > 10 && stable.1 * 2 < stable.0, "{stable:?}");
-        assert_eq!(canary.1 == canary.0, high, "{canary:?}");
-    }
-}
-
-fn sums_of(read: &Read) -> [(u64, u64); 2] {
-    let arm = |arm: Arm| {
-        read.windows.iter().fold((0, 0), |sum: (u64, u64), w| {
-            let (canary, stable) = w.window.arms();
-            let counts = if arm == Arm::Canary { canary } else { stable };
-            (sum.0 + counts.events, sum.1 + counts.bad)
-        })
-    };
-    [arm(Arm::Canary), arm(Arm::Stable)]
 }
