@@ -23,6 +23,9 @@ use crate::{
 /// Length of the evidence in the status, as the schema allows it.
 const STATE_LENGTH_MAX: usize = 400_000;
 
+/// Length of the levels of gauges there, in names and digits.
+const LEVELS_LENGTH_MAX: usize = 100_000;
+
 /// Parts of the chance of a false abort that critical and normal metrics share.
 const CRITICAL_SHARE: f64 = 0.8;
 const NORMAL_SHARE: f64 = 0.2;
@@ -64,6 +67,8 @@ pub struct Judgement {
 struct Seen {
     evidence: Evidence,
     calibrations: BTreeMap<(MetricName, ClusterName), Calibration>,
+    /// Levels of gauges by metric and cluster, in the form in which the status keeps them.
+    levels: BTreeMap<String, BTreeMap<String, String>>,
     /// Where it is recorded, if it is.
     tape: Option<Tape>,
 }
@@ -74,13 +79,16 @@ impl Judgement {
     #[must_use]
     pub fn open(trial: Trial, judge: Judge, known: Option<&EvidenceStatus>) -> Self {
         let known = known.filter(|known| known.revision == trial.revision);
+        // Another attempt finds stable with all of its traffic again.
+        let levels = known.filter(|known| known.attempt == trial.attempt);
+        let levels = levels.map(|known| known.levels.clone()).unwrap_or_default();
         let decoded = known.and_then(|known| Some((known, decode(known)?)));
         let (evidence, attempts) = match decoded {
             Some((known, evidence)) if known.attempt == trial.attempt => (evidence, known.attempts),
             Some((known, evidence)) => (evidence.next_attempt(), known.attempts.saturating_add(1)),
             None => (Evidence::default(), 1),
         };
-        let seen = Mutex::new(Seen { evidence, ..Seen::default() });
+        let seen = Mutex::new(Seen { evidence, levels, ..Seen::default() });
         Self { trial, judge, attempts, seen }
     }
 
@@ -100,7 +108,7 @@ impl Judgement {
     #[must_use]
     pub fn take(&self, round: Vec<Observation>) -> Standing {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Seen { evidence, calibrations, tape } = &mut *seen;
+        let Seen { evidence, calibrations, tape, levels: _ } = &mut *seen;
         if !round.is_empty() {
             if let Some(tape) = tape {
                 let (judge, attempts) = (&self.judge, self.attempts);
@@ -129,6 +137,22 @@ impl Judgement {
                 tape.calibrated(metric, cluster, &found);
             }
         }
+    }
+
+    /// The level of a gauge that was reached in a cluster earlier in this attempt.
+    #[must_use]
+    pub fn level(&self, metric: &str, cluster: &str) -> Option<f64> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let level = seen.levels.get(metric)?.get(cluster)?.parse::<f64>().ok()?;
+        level.is_finite().then_some(level)
+    }
+
+    /// Keeps the level of a gauge for a hub that starts again.
+    pub fn keep_level(&self, metric: &str, cluster: &str, level: f64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_metric = seen.levels.entry(metric.to_owned()).or_default();
+        // The shortest form that reads as the same number.
+        of_metric.insert(cluster.to_owned(), level.to_string());
     }
 
     /// A member is through with its steps: its evidence is fixed.
@@ -161,8 +185,25 @@ impl Judgement {
             attempt: self.trial.attempt,
             attempts: self.attempts,
             state,
+            levels: kept(&seen.levels),
         })
     }
+}
+
+/// The levels, as far as the status has room for them; without them they are chosen anew.
+fn kept(
+    levels: &BTreeMap<String, BTreeMap<String, String>>,
+) -> BTreeMap<String, BTreeMap<String, String>> {
+    let texts = levels.iter().flat_map(|(metric, of_metric)| {
+        let pairs = of_metric.iter().map(|(cluster, level)| cluster.len() + level.len());
+        std::iter::once(metric.len()).chain(pairs)
+    });
+    let length: usize = texts.sum();
+    if length <= LEVELS_LENGTH_MAX {
+        return levels.clone();
+    }
+    tracing::warn!(length, "the levels of the gauges are too large for the status");
+    BTreeMap::new()
 }
 
 fn decode(known: &EvidenceStatus) -> Option<Evidence> {
@@ -261,17 +302,19 @@ impl Weights {
 pub struct StepCount {
     /// Windows that the metric with the fewest has had.
     pub windows: u32,
-    /// Canary events that the metric with the fewest has had.
-    pub events: u64,
+    /// Canary events that the metric with the fewest has had; none where no metric counts any.
+    pub events: Option<u64>,
     /// Start of the first window of the metric that was last to have one.
     pub first_at: Option<DateTime<Utc>>,
 }
 
 impl StepCount {
     /// Counts a window of this step that began at `begins_at`.
-    pub(crate) fn add(&mut self, begins_at: DateTime<Utc>, events: u64) {
+    pub(crate) fn add(&mut self, begins_at: DateTime<Utc>, events: Option<u64>) {
         self.windows = self.windows.saturating_add(1);
-        self.events = self.events.saturating_add(events);
+        if let Some(events) = events {
+            self.events = Some(self.events.unwrap_or(0).saturating_add(events));
+        }
         self.first_at = Some(self.first_at.map_or(begins_at, |first| first.min(begins_at)));
     }
 
@@ -279,7 +322,7 @@ impl StepCount {
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             windows: self.windows.min(other.windows),
-            events: self.events.min(other.events),
+            events: self.events.into_iter().chain(other.events).min(),
             first_at: self.first_at.zip(other.first_at).map(|(a, b)| a.max(b)),
         }
     }

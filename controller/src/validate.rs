@@ -43,7 +43,7 @@ pub fn validate(rollout: &Rollout, hub: &Hub) -> Result<Policy, Vec<String>> {
     for template in &templates {
         problems.extend(provider_problems(template, &namespace, hub));
     }
-    let compares = templates.iter().any(ResolvedTemplate::compares);
+    let compares = templates.iter().any(ResolvedTemplate::counts_events);
     let clusters = placement(rollout, hub, !templates.is_empty(), &mut problems);
     if templates.iter().any(ResolvedTemplate::reads_counters) {
         let without =
@@ -357,7 +357,7 @@ fn bake(
     let samples = bake.samples.unwrap_or(fallback);
     if samples > 0 && !compares {
         problems.push(format!(
-            "{field}.samples: counting requests needs a comparison metric in spec.analysis; add one or leave samples out"
+            "{field}.samples: counting requests needs a comparison metric in spec.analysis that has events (bad with total, or histogram); add one or leave samples out"
         ));
     }
     (time, u64::from(samples))

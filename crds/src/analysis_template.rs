@@ -94,12 +94,14 @@ pub enum Severity {
 }
 
 /// Compares the share of bad events of the canary with that of the stable revision. Applies
-/// only while both serve traffic. Exactly one form: bad and total, or histogram.
+/// only while both serve traffic. Exactly one form: bad with total, histogram, or gauge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "has(self.histogram) ? !has(self.bad) && !has(self.total) : has(self.bad) && has(self.total)", "message": "must have either bad and total, or histogram"},
-    {"rule": "!has(self.stableHealth) || has(self.bad)", "message": "stableHealth goes with bad and total: a histogram says of no event that it is bad"},
+    {"rule": "has(self.bad) == has(self.total) && (has(self.bad) ? 1 : 0) + (has(self.histogram) ? 1 : 0) + (has(self.gauge) ? 1 : 0) == 1", "message": "must have exactly one of bad with total, histogram and gauge"},
+    {"rule": "!has(self.gauge) || has(self.by.pod)", "message": "gauge needs by.pod: of an aggregated gauge nobody can tell how many pods are high"},
+    {"rule": "!has(self.above) || has(self.gauge)", "message": "above goes with gauge: it is the value above which a pod is high"},
+    {"rule": "!has(self.stableHealth) || has(self.bad)", "message": "stableHealth goes with bad and total: histograms and gauges say of no event that it is bad"},
 ]))]
 pub struct Comparison {
     /// Selector of a counter of bad events, without a function or range: the hub reads the raw
@@ -116,15 +118,29 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub histogram: Option<String>,
+    /// Selector of a gauge that is worse when it is higher, such as memory or the length of a
+    /// queue; several series of a pod are added up. A pod in a window is an event, and bad when
+    /// its mean value there is above the level: of pods with equal load, as many should be in both
+    /// revisions. Needs by.pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub gauge: Option<String>,
+    /// The level of the gauge, in its own unit, a decimal number. Without it the level is
+    /// `tolerate.ratio` times what the highest stable pod usually shows; it follows stable up and,
+    /// within an attempt, never down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), regex(pattern = "^-?[0-9]+(\\.[0-9]+)?$"))]
+    pub above: Option<String>,
     /// How the series of the two revisions are told apart.
     pub by: Arms,
     /// A canary within this margin of stable is not worse: it is never taken back for it. Default
-    /// 1.25 times and 0.0002.
-    #[serde(default = "default_tolerate")]
-    pub tolerate: Margin,
-    /// What has to be ruled out before the release is promoted. Default 2 times and 0.001.
-    #[serde(default = "default_rule_out")]
-    pub rule_out: Margin,
+    /// 1.25 times and 0.0002; of a gauge 1.25 times and 0.05.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerate: Option<Margin>,
+    /// What has to be ruled out before the release is promoted. Default 2 times and 0.001; of a
+    /// gauge 2 times and 0.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_out: Option<Margin>,
     /// How long a new pod's events are left out, counted from its first request: cold caches are
     /// no regression. Default 90s.
     #[serde(default = "default_warm_up")]
@@ -188,12 +204,30 @@ pub struct ByLabel {
     pub canary: String,
 }
 
-fn default_tolerate() -> Margin {
-    Margin { ratio: "1.25".to_owned(), difference: "0.0002".to_owned() }
+impl Comparison {
+    /// `tolerate`, or its default. Of a gauge an event is a pod in a window: there are few of
+    /// them, and one in twenty may be high by chance.
+    #[must_use]
+    pub fn tolerate_or_default(&self) -> Margin {
+        let difference = if self.gauge.is_some() { "0.05" } else { "0.0002" };
+        self.tolerate.clone().unwrap_or_else(|| Margin::of("1.25", difference))
+    }
+
+    /// `ruleOut`, or its default. For a gauge about forty windows of canary pods without a high
+    /// one rule it out.
+    #[must_use]
+    pub fn rule_out_or_default(&self) -> Margin {
+        let difference = if self.gauge.is_some() { "0.2" } else { "0.001" };
+        self.rule_out.clone().unwrap_or_else(|| Margin::of("2", difference))
+    }
 }
-fn default_rule_out() -> Margin {
-    Margin { ratio: "2".to_owned(), difference: "0.001".to_owned() }
+
+impl Margin {
+    fn of(ratio: &str, difference: &str) -> Self {
+        Self { ratio: ratio.to_owned(), difference: difference.to_owned() }
+    }
 }
+
 fn default_warm_up() -> Duration {
     Duration::from("90s")
 }

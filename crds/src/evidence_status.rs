@@ -1,5 +1,7 @@
 //! What the judge remembers, as a Rollout's status keeps it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,4 +20,8 @@ pub struct EvidenceStatus {
     /// The evidence, in the judge's own versioned form.
     #[schemars(length(max = 400_000))]
     pub state: String,
+    /// Levels of gauges that were chosen from stable, by metric and cluster, as decimal numbers:
+    /// a restarted hub goes on with them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub levels: BTreeMap<String, BTreeMap<String, String>>,
 }

@@ -5,8 +5,8 @@ use kube::ResourceExt as _;
 use lockflight::{
     draft::draft,
     hub::Hub,
-    judgement::judge_of,
-    metrics::{BUILTIN_PREFIX, ResolvedTemplate, Subject},
+    judgement::{judge_of, metric_name},
+    metrics::{BUILTIN_PREFIX, Comparison, ResolvedTemplate, Subject},
     validate::resolve_all,
 };
 use lockflight_analysis::{
@@ -120,7 +120,15 @@ async fn expected(
     found: &Planned,
     judge: &Judge,
 ) -> Result<Option<Expected>, Failure> {
-    let decisive = judge.metrics.iter().find(|metric| metric.promotes);
+    // Of a gauge no number of requests tells how soon it decides.
+    let counted = found.templates.iter().flat_map(|template| {
+        let counting = template.metrics.iter().filter(|metric| {
+            metric.decides() && metric.comparison().is_some_and(Comparison::counts_events)
+        });
+        counting.map(|metric| metric_name(template, &metric.name))
+    });
+    let counted: Vec<_> = counted.collect();
+    let decisive = judge.metrics.iter().find(|metric| counted.contains(&metric.name));
     let Some(metric) = decisive else { return Ok(None) };
     let usual = Calibration::default();
     if let (Some(requests_per_second), Some(bad_share)) = (arguments.rps, arguments.errors) {

@@ -6,15 +6,15 @@ use chrono::TimeDelta;
 use lockflight_analysis::{
     MetricVerdict, Verdict,
     judge::{Arm, ArmCounts, Catastrophe, MetricStanding, Observation, Scope, Standing},
-    reading::{self, Answers, Cursor},
+    reading::{self, Cursor},
 };
 
 use super::{
+    comparison::Comparison,
     plan::{PlannedMetric, Question},
     recent,
     round::{Round, unjudged},
     state::{Compared, GateState, Reader},
-    template::{Comparison, Source},
 };
 use crate::judgement::{Judgement, SCRAPE_HEALTH, StepCount};
 
@@ -96,7 +96,10 @@ pub(super) fn compare(
         let failed = decisive.as_ref().filter(|(place, _)| *place == planned.place);
         let verdict = match (found, failed) {
             (Err(verdict), None) => verdict.clone(),
-            (_, failed) => judged(planned, &standing, failed.map(|(_, by)| *by), *seen),
+            (_, failed) => {
+                let level = judgement.level(&planned.key, &round.request.cluster);
+                judged(planned, &standing, failed.map(|(_, by)| *by), (*seen, level))
+            }
         };
         comparing.verdicts.insert(planned.place, verdict);
     }
@@ -131,17 +134,17 @@ impl Pass<'_> {
             .round
             .samples(planned.place)
             .map_err(|message| unread(Verdict::Error, &message))?;
-        let answers = answers(comparison, samples)
+        let answers = comparison
+            .source
+            .answers(samples)
             .ok_or_else(|| unread(Verdict::Error, "was not answered in full"))?;
         let request = self.round.request;
         let settings = reading::Settings {
             window_min: self.judgement.judge().episode / WINDOWS_PER_EPISODE,
             ..comparison.reading.clone()
         };
-        if reader.cursor == Cursor::default()
-            && let Some(until) = self.judgement.counted_until(&planned.key, &request.cluster)
-        {
-            reader.cursor = Cursor::after(until);
+        if reader.cursor == Cursor::default() {
+            reader.cursor = self.resumed(planned, &request.cluster);
         }
         let read = reading::read(
             &reader.cursor,
@@ -154,13 +157,17 @@ impl Pass<'_> {
             },
         );
         reader.cursor = read.cursor;
+        if let Some(level) = reader.cursor.level() {
+            self.judgement.keep_level(&planned.key, &request.cluster, level);
+        }
         reader.newest = recent::newest_of_canary(&answers, &settings.split, &request.pods);
         reader.interval = recent::interval(&answers).or(reader.interval);
         let cluster: lockflight_analysis::judge::ClusterName = request.cluster.as_str().into();
         let first_stream = read.windows.iter().filter(|window| window.stream == 0);
         for window in first_stream {
             let (canary, _) = window.window.arms();
-            reader.step.add(window.window.ends_at - window.window.length, canary.events);
+            let events = comparison.counts_events().then_some(canary.events);
+            reader.step.add(window.window.ends_at - window.window.length, events);
         }
         self.observations.extend(read.windows.into_iter().map(|found| Observation {
             metric: planned.key.clone(),
@@ -190,6 +197,18 @@ impl Pass<'_> {
         match read.gap {
             None => Ok(()),
             Some(gap) => Err(unread(gap.verdict(), &gap.to_string())),
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// A cursor for a metric that this hub has not read yet: it goes on where the evidence ends.
+    fn resumed(&self, planned: &PlannedMetric<'_>, cluster: &str) -> Cursor {
+        let counted_until = self.judgement.counted_until(&planned.key, cluster);
+        let cursor = counted_until.map_or_else(Cursor::default, Cursor::after);
+        match self.judgement.level(&planned.key, cluster) {
+            Some(level) => cursor.with_level(level),
+            None => cursor,
         }
     }
 }
@@ -248,17 +267,6 @@ fn share(counts: ArmCounts) -> String {
     format!("{} of {} events bad", counts.bad, counts.events)
 }
 
-/// The answers of a metric, by what it compares.
-pub(super) fn answers(comparison: &Comparison, samples: &[reading::Answer]) -> Option<Answers> {
-    match (&comparison.source, samples) {
-        (Source::Counters { .. }, [bad, total]) => {
-            Some(Answers::Counters { bad: bad.clone(), total: total.clone() })
-        }
-        (Source::Histogram(_), [histogram]) => Some(Answers::Histogram(histogram.clone())),
-        _ => None,
-    }
-}
-
 /// All traffic is on the canary: its events are counted, not compared.
 fn count(round: &Round<'_>, planned: &PlannedMetric<'_>, comparison: &Comparison) -> MetricVerdict {
     let name = &planned.metric.name;
@@ -269,6 +277,11 @@ fn count(round: &Round<'_>, planned: &PlannedMetric<'_>, comparison: &Comparison
             return unjudged(planned.metric, Verdict::Error, &format!("{name}: {message}"));
         }
     };
+    if !comparison.counts_events() {
+        let message =
+            format!("{name}: stable carries no traffic: there is nothing to compare with");
+        return unjudged(planned.metric, Verdict::Pass, &message);
+    }
     let events = recent::events(samples, &comparison.reading.split, round, Arm::Canary);
     MetricVerdict {
         samples: Some(events),
@@ -299,21 +312,32 @@ fn decisive<'s>(
     Some((place, worst))
 }
 
+fn counts_events(planned: &PlannedMetric<'_>) -> bool {
+    planned.metric.comparison().is_some_and(Comparison::counts_events)
+}
+
 fn judged(
     planned: &PlannedMetric<'_>,
     standing: &Standing,
     failed_by: Option<&MetricStanding>,
-    seen: StepCount,
+    (seen, level): (StepCount, Option<f64>),
 ) -> MetricVerdict {
     let own = standing.metrics.iter().find(|metric| metric.name == planned.key);
     let shown = failed_by.or(own);
     if failed_by.is_none() && seen.windows == 0 {
         let message = format!("{}: waits for its first measured window", planned.metric.name);
         return MetricVerdict {
-            samples: Some(0),
+            samples: counts_events(planned).then_some(0),
             ..unjudged(planned.metric, Verdict::Watch, &message)
         };
     }
+    // The health of the scrapes may be reported under any metric.
+    let comparison =
+        planned.metric.comparison().filter(|_| failed_by.is_none_or(|by| own == Some(by)));
+    let share = |counts: ArmCounts| match comparison.and_then(|own| own.level_or(level)) {
+        Some(level) => format!("{} of {} windows of pods above {level}", counts.bad, counts.events),
+        None => share(counts),
+    };
     MetricVerdict {
         metric: planned.metric.name.clone(),
         verdict: if failed_by.is_some() { Verdict::Fail } else { Verdict::Pass },
@@ -321,7 +345,7 @@ fn judged(
         limit: shown
             .map(|metric| format!("stable: {}", share(metric.rates.stable)))
             .unwrap_or_default(),
-        samples: Some(seen.events),
+        samples: seen.events,
         message: standing.sentence.clone(),
     }
 }

@@ -10,9 +10,9 @@ use lockflight_analysis::{
 use super::{
     batch::Desk,
     compared::WINDOWS_PER_EPISODE,
+    comparison::{Comparison, Source},
     plan::{PlannedMetric, Question},
     state::{GateRequest, GateState},
-    template::{Comparison, Source},
 };
 use crate::judgement::Judgement;
 
@@ -30,10 +30,15 @@ pub(super) async fn learn(
 ) {
     let unknown = plan.iter().filter(|planned| !state.calibrated.contains(&planned.key));
     let questions = unknown.filter_map(|planned| match &planned.question {
-        Question::Compare(raw, comparison) => Some((planned, raw, *comparison)),
-        Question::Count(..) | Question::Threshold(_) | Question::NotDue(_) | Question::Waits => {
-            None
+        // The usual is right for a gauge: its windows resemble their neighbours, as batches do.
+        Question::Compare(raw, comparison) if comparison.counts_events() => {
+            Some((planned, raw, *comparison))
         }
+        Question::Compare(..)
+        | Question::Count(..)
+        | Question::Threshold(_)
+        | Question::NotDue(_)
+        | Question::Waits => None,
     });
     let length = judgement.judge().episode / WINDOWS_PER_EPISODE;
     let seconds = u32::try_from((length * WINDOWS).num_seconds()).unwrap_or(u32::MAX);

@@ -6,8 +6,8 @@
 //! `Fail`, but for the thresholds of Argo Rollouts and Flagger (`compat`), whose users expect it.
 //!
 //! A round costs one request for the provider's time, one for each distinct counter selector
-//! (two per comparison, one while stable carries no traffic) and one for each threshold that is
-//! due.
+//! (two per comparison of bad and total, one while stable carries no traffic, one of a histogram
+//! or gauge) and one for each threshold that is due.
 
 mod answer;
 mod arguments;
@@ -16,6 +16,7 @@ mod batch;
 mod bounds;
 mod builtin;
 mod compared;
+mod comparison;
 mod compat;
 mod history;
 mod jobs;
@@ -40,6 +41,7 @@ pub use arguments::Subject;
 pub use asked::{Asked, AskedKind};
 pub use batch::{Desk, Desks};
 pub use builtin::{BUILTIN_PREFIX, Builtin};
+pub use comparison::Comparison;
 pub use past::{PastError, PastRequest, StablePast, stable_past};
 pub use provider::{
     Egress, MemberClient, Provider, ProviderError, Secrets, Surroundings, TIMEOUT_MAX,
@@ -47,4 +49,4 @@ pub use provider::{
 pub use round::evaluate;
 pub use sources::Sources;
 pub use state::{Compared, Evidence, GateRequest, GateState};
-pub use template::{Comparison, ResolvedMetric, ResolvedTemplate, TemplateError, resolve};
+pub use template::{ResolvedMetric, ResolvedTemplate, TemplateError, resolve};

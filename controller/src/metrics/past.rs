@@ -14,11 +14,10 @@ use lockflight_analysis::{
 
 use super::{
     answer::{self, AnswerError},
-    compared::answers,
-    plan::both_forms,
+    comparison::Comparison,
     provider::Provider,
-    query::{Builtins, Query, alternation},
-    template::{Comparison, Judge, ResolvedTemplate, Source},
+    query::{Builtins, alternation},
+    template::{Judge, ResolvedTemplate},
 };
 use crate::judgement::metric_name;
 
@@ -177,6 +176,8 @@ impl PodReader<'_> {
                 }
                 found => found?,
             };
+            // Within an attempt a level never falls; these are the pasts of many.
+            self.cursor = std::mem::take(&mut self.cursor).without_level();
             let pods = self.pods(&samples);
             read.pods.extend(pods.keys().map(ToString::to_string));
             let mut at = from;
@@ -186,7 +187,7 @@ impl PodReader<'_> {
                 let part =
                     samples.iter().map(|answer| within(answer, next, span)).collect::<Vec<_>>();
                 at = next;
-                let Some(answers) = answers(self.comparison, &part) else { continue };
+                let Some(answers) = self.comparison.source.answers(&part) else { continue };
                 let round = reading::Round {
                     settings: &settings,
                     pods: &pods,
@@ -220,11 +221,7 @@ impl PodReader<'_> {
             revision: "",
             cluster: self.request.cluster,
         };
-        let render = |query: &Query| query.render(&builtins);
-        match &self.comparison.source {
-            Source::Counters { bad, total } => vec![render(bad), render(total)],
-            Source::Histogram(query) => vec![both_forms(&render(query))],
-        }
+        self.comparison.source.selectors(&builtins)
     }
 
     /// The pods in the answers. A window has both arms, so every second one plays the canary

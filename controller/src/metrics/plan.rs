@@ -6,11 +6,12 @@ use lockflight_analysis::MetricVerdict;
 use super::{
     answer::AnswerError,
     batch::Desk,
+    comparison::Comparison,
     pace::ROUND_MIN,
-    query::{Builtins, Query, alternation},
+    query::{Builtins, alternation},
     sources::Sources,
     state::{GateRequest, GateState},
-    template::{Comparison, Judge, ResolvedMetric, Source},
+    template::{Judge, ResolvedMetric},
     threshold::Rule,
 };
 use crate::judgement::metric_name;
@@ -61,7 +62,7 @@ impl PlannedMetric<'_> {
 /// Selectors of raw samples, and how far back they are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Raw {
-    /// The selectors: of the bad events and of all, or of the histogram alone.
+    /// The selectors: of the bad events and of all, or of the histogram or gauge alone.
     pub(super) selectors: Vec<String>,
     /// The seconds.
     pub(super) seconds: u32,
@@ -71,7 +72,7 @@ pub(super) struct Raw {
 pub(super) enum Question<'a> {
     /// Raw samples of both revisions.
     Compare(Raw, &'a Comparison),
-    /// Counters of all events of the canary: there is nothing to compare with.
+    /// Samples of the canary alone: there is nothing to compare with.
     Count(Raw, &'a Comparison),
     /// The query of a threshold that is due.
     Threshold(String),
@@ -98,41 +99,34 @@ pub(super) fn plan<'a>(
     };
     // A round that is due a moment later would come for one metric alone.
     let soon = now + SOON;
-    let question = |template: &str, key: &MetricName, metric: &'a ResolvedMetric| match &metric
-        .judge
-    {
-        Judge::Compare(comparison) => {
-            let seconds = lookback(state, key, request.opened_at, now);
-            let all = |query: &Query| Raw { selectors: vec![query.render(&builtins)], seconds };
-            let slow = |query: &Query| {
-                let selectors = vec![both_forms(&query.render(&builtins))];
-                Raw { selectors, seconds }
-            };
-            match (&comparison.source, request.both_arms) {
-                (Source::Counters { bad, total }, true) => {
-                    let selectors = vec![bad.render(&builtins), total.render(&builtins)];
+    let question =
+        |template: &str, key: &MetricName, metric: &'a ResolvedMetric| match &metric.judge {
+            Judge::Compare(comparison) => {
+                let seconds = lookback(state, key, request.opened_at, now);
+                let source = &comparison.source;
+                if request.both_arms {
+                    let selectors = source.selectors(&builtins);
                     Question::Compare(Raw { selectors, seconds }, comparison)
+                } else {
+                    let selectors = source.selector_of_all(&builtins);
+                    Question::Count(Raw { selectors, seconds }, comparison)
                 }
-                (Source::Histogram(query), true) => Question::Compare(slow(query), comparison),
-                (Source::Counters { total, .. }, false) => Question::Count(all(total), comparison),
-                (Source::Histogram(query), false) => Question::Count(slow(query), comparison),
             }
-        }
-        Judge::Threshold(threshold) => {
-            let ask = || Question::Threshold(threshold.query.render(&builtins));
-            match (&threshold.rule, state.thresholds.get(key)) {
-                _ if state.jobs.is_under_way(key) => ask(),
-                (Rule::Pass(pass), Some(last))
-                    if last.evaluated_at.elapsed() + ROUND_MIN / 2 < pass.interval =>
-                {
-                    Question::NotDue(last.verdict.clone())
+            Judge::Threshold(threshold) => {
+                let ask = || Question::Threshold(threshold.query.render(&builtins));
+                match (&threshold.rule, state.thresholds.get(key)) {
+                    _ if state.jobs.is_under_way(key) => ask(),
+                    (Rule::Pass(pass), Some(last))
+                        if last.evaluated_at.elapsed() + ROUND_MIN / 2 < pass.interval =>
+                    {
+                        Question::NotDue(last.verdict.clone())
+                    }
+                    (Rule::Pass(_), _) => ask(),
+                    (rule, _) if state.compat.is_due(template, key, rule, soon) => ask(),
+                    (Rule::Argo(_) | Rule::Flagger(_), _) => Question::Waits,
                 }
-                (Rule::Pass(_), _) => ask(),
-                (rule, _) if state.compat.is_due(template, key, rule, soon) => ask(),
-                (Rule::Argo(_) | Rule::Flagger(_), _) => Question::Waits,
             }
-        }
-    };
+        };
     request
         .analysis
         .iter()

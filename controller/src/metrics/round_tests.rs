@@ -1,3 +1,4 @@
+mod gauges;
 mod severity;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

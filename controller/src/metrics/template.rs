@@ -2,24 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
-use lockflight_analysis::{
-    ConditionError, Piece,
-    judge::{Margin, Margins},
-    pieces,
-    reading::{self, Split},
-};
-use lockflight_crds::{AnalysisTemplateSpec, Arms, InvalidQuantity, Metric, Severity};
+use lockflight_analysis::ConditionError;
+use lockflight_crds::{AnalysisTemplateSpec, InvalidQuantity, Metric, Severity};
 
 use super::{
     arguments::{Subject, arguments},
+    comparison::Comparison,
     compat::FlaggerAnalysis,
-    query::{Query, fill_plain},
     threshold::{Rule, Threshold},
 };
-
-/// Bounds at which a histogram is compared: above stable's p50, p90 and p99.
-const EDGES_MAX: usize = 3;
 
 /// A template with its arguments filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,11 +25,19 @@ pub struct ResolvedTemplate {
 
 impl ResolvedTemplate {
     /// Whether any metric that decides compares the canary with the stable revision, so that steps
-    /// wait for events.
+    /// wait for evidence.
     #[must_use]
     pub fn compares(&self) -> bool {
         let mut deciding = self.metrics.iter().filter(|metric| metric.decides());
         deciding.any(|metric| metric.comparison().is_some())
+    }
+
+    /// Whether any metric that decides counts events, so that a step can wait for a number of
+    /// them.
+    #[must_use]
+    pub fn counts_events(&self) -> bool {
+        let deciding = self.metrics.iter().filter(|metric| metric.decides());
+        deciding.filter_map(ResolvedMetric::comparison).any(Comparison::counts_events)
     }
 
     /// The providers that its thresholds name.
@@ -46,7 +45,7 @@ impl ResolvedTemplate {
         self.metrics.iter().filter_map(ResolvedMetric::provider)
     }
 
-    /// Whether any metric needs raw counters.
+    /// Whether any metric needs raw samples.
     #[must_use]
     pub fn reads_counters(&self) -> bool {
         self.metrics.iter().any(|metric| metric.comparison().is_some())
@@ -104,35 +103,6 @@ pub(super) enum Judge {
     Threshold(Threshold),
 }
 
-/// A comparison with the stable revision.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
-    /// What is compared.
-    pub(super) source: Source,
-    /// How the series are read.
-    pub(super) reading: reading::Settings,
-    /// How much worse is worse.
-    pub margins: Margins,
-    /// Greatest bad share that stable may have by itself; none where that is not looked at.
-    pub(super) stable_health: Option<f64>,
-    /// Streams of the judge: one for counters, up to three for a histogram.
-    pub streams: usize,
-}
-
-/// What a comparison counts.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Source {
-    /// Bad events among all.
-    Counters {
-        /// Selector of the counters of bad events.
-        bad: Query,
-        /// Selector of the counters of all events.
-        total: Query,
-    },
-    /// Slow events among all: selector of a histogram, without the suffix of its counters.
-    Histogram(Query),
-}
-
 /// Why a template cannot be used. Each message names the field.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
@@ -186,7 +156,7 @@ pub enum TemplateError {
         field: String,
     },
     /// A comparison needs raw counters.
-    #[error("{field}: must be a plain selector of counters, without functions and ranges")]
+    #[error("{field}: must be a plain selector, without functions and ranges")]
     NotASelector {
         /// The field.
         field: String,
@@ -265,7 +235,9 @@ fn parse_metric(
 ) -> Result<ResolvedMetric, TemplateError> {
     let field = format!("metrics[{}]", metric.name);
     let judge = match (&metric.compare, &metric.threshold) {
-        (Some(compare), None) => parse_comparison(&format!("{field}.compare"), compare, args)?,
+        (Some(compare), None) => {
+            Judge::Compare(Comparison::parse(&format!("{field}.compare"), compare, args)?)
+        }
         (None, Some(threshold)) => {
             Judge::Threshold(Threshold::parse(metric, threshold, args, flagger)?)
         }
@@ -274,116 +246,6 @@ fn parse_metric(
         }
     };
     Ok(ResolvedMetric { name: metric.name.clone(), severity: metric.severity, judge })
-}
-
-fn parse_comparison(
-    field: &str,
-    comparison: &lockflight_crds::Comparison,
-    args: &BTreeMap<String, String>,
-) -> Result<Judge, TemplateError> {
-    let lockflight_crds::Comparison {
-        bad,
-        total,
-        histogram,
-        by,
-        tolerate,
-        rule_out,
-        warm_up,
-        stable_health,
-    } = comparison;
-    let source = match (bad, total, histogram) {
-        (Some(bad), Some(total), None) => Source::Counters {
-            bad: selector(&format!("{field}.bad"), bad, args)?,
-            total: selector(&format!("{field}.total"), total, args)?,
-        },
-        (None, None, Some(histogram)) => {
-            Source::Histogram(selector(&format!("{field}.histogram"), histogram, args)?)
-        }
-        _ => {
-            let choice = "bad with total, and histogram";
-            return Err(TemplateError::Choice { field: field.to_owned(), choice });
-        }
-    };
-    let warm_up = warm_up.to_std().ok().and_then(|span| TimeDelta::from_std(span).ok());
-    let split = parse_arms(&format!("{field}.by"), by, args)?;
-    let reading = reading::Settings {
-        observer_labels: observer_labels(&split),
-        split,
-        warm_up: warm_up
-            .ok_or_else(|| TemplateError::WarmUp { field: format!("{field}.warmUp") })?,
-        ..reading::Settings::by_pod("pod")
-    };
-    let stable_health = stable_health.as_deref().map(|share| {
-        let share = share.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
-        share.filter(|_| bad.is_some()).ok_or_else(|| TemplateError::Unusable {
-            field: format!("{field}.stableHealth"),
-            why: "must be a share from 0 to 1 and goes with bad and total".to_owned(),
-        })
-    });
-    Ok(Judge::Compare(Comparison {
-        stable_health: stable_health.transpose()?,
-        streams: match source {
-            Source::Counters { .. } => 1,
-            Source::Histogram(_) => EDGES_MAX,
-        },
-        source,
-        reading,
-        margins: Margins {
-            tolerate: parse_margin(&format!("{field}.tolerate"), tolerate)?,
-            rule_out: parse_margin(&format!("{field}.ruleOut"), rule_out)?,
-        },
-    }))
-}
-
-/// Labels that say who scraped. The one that tells the arms apart says what was counted: Traefik
-/// has `service` for that.
-fn observer_labels(split: &Split) -> Vec<String> {
-    let mut labels = reading::Settings::by_pod("pod").observer_labels;
-    if let Split::Label { name, .. } = split {
-        labels.retain(|label| label != name);
-    }
-    labels
-}
-
-fn parse_margin(field: &str, margin: &lockflight_crds::Margin) -> Result<Margin, TemplateError> {
-    let ratio = margin.ratio.parse::<f64>().ok().filter(|r| r.is_finite() && *r >= 1.0);
-    let difference = margin.difference.parse::<f64>().ok().filter(|d| (0.0..=1.0).contains(d));
-    match (ratio, difference) {
-        (Some(ratio), Some(difference)) => Ok(Margin { ratio, difference }),
-        _ => Err(TemplateError::Margin { field: field.to_owned() }),
-    }
-}
-
-/// A selector, to which the hub appends a range.
-fn selector(
-    field: &str,
-    text: &str,
-    args: &BTreeMap<String, String>,
-) -> Result<Query, TemplateError> {
-    let plain = pieces(text).into_iter().all(|piece| match piece {
-        Piece::Code(code) => !code.contains(['(', ')', '[', ']', '@', '+', '*', '/', ';']),
-        Piece::Quoted { .. } | Piece::Comment(_) => true,
-    });
-    if !plain {
-        return Err(TemplateError::NotASelector { field: field.to_owned() });
-    }
-    Query::parse(field, text, args)
-}
-
-fn parse_arms(
-    field: &str,
-    arms: &Arms,
-    args: &BTreeMap<String, String>,
-) -> Result<Split, TemplateError> {
-    match (&arms.pod, &arms.label) {
-        (Some(pod), None) => Ok(Split::Pod { label: pod.label.clone() }),
-        (None, Some(label)) => Ok(Split::Label {
-            name: label.name.clone(),
-            stable: fill_plain(&format!("{field}.label.stable"), &label.stable, args)?,
-            canary: fill_plain(&format!("{field}.label.canary"), &label.canary, args)?,
-        }),
-        _ => Err(TemplateError::Choice { field: field.to_owned(), choice: "pod and label" }),
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
+use lockflight_analysis::reading::{Level, Split};
 use lockflight_crds::AnalysisTemplateSpec;
 use serde_json::{Value, json};
 
-use super::{ResolvedTemplate, Split, Subject, TemplateError, resolve};
+use super::{ResolvedTemplate, Subject, TemplateError, resolve};
 
 const SUBJECT: Subject<'_> = Subject { namespace: "shop", rollout: "checkout" };
 
@@ -47,9 +48,18 @@ fn errors_name_the_field() {
     slow["compare"]["stableHealth"] = json!("0.5");
     let mut form = compare("errors");
     form["compare"]["histogram"] = json!("h");
+    let gauge = |more: &Value| {
+        let mut metric = json!({"name": "memory", "compare": {"gauge": "m", "by": {"pod": {}}}});
+        let fields = metric["compare"].as_object_mut().expect("fields");
+        fields.extend(more.as_object().expect("fields").clone());
+        metric
+    };
+    let mut above = compare("errors");
+    above["compare"]["above"] = json!("5");
+    let by_label = json!({"by": {"label": {"name": "l", "stable": "s", "canary": "c"}}});
     let mut arms = compare("errors");
     arms["compare"]["by"] = json!({});
-    let cases: [Case; 15] = [
+    let cases: [Case; 22] = [
         (compare("errors"), &[], "args: the template needs the argument service"),
         (compare("errors"), &[("service", "a"), ("servce", "b")], "no argument servce"),
         (compare("e{s=\"{{x}}\"}"), service, "metrics[errors].compare.bad: {{x}} is neither"),
@@ -58,8 +68,19 @@ fn errors_name_the_field() {
         (rule, service, "metrics[errors].compare.tolerate: ratio must be a number from 1"),
         (share, service, "metrics[errors].compare.stableHealth: must be a share from 0 to 1"),
         (slow, service, "metrics[slow].compare.stableHealth: must be a share from 0 to 1 and goes"),
-        (form, service, "metrics[errors].compare: must have exactly one of bad with total"),
+        (
+            form,
+            service,
+            "metrics[errors].compare: must have exactly one of bad with total, histogram and gauge",
+        ),
         (arms, service, "metrics[errors].compare.by: must have exactly one of pod and label"),
+        (gauge(&json!({"bad": "b", "total": "t"})), service, "metrics[memory].compare: must have"),
+        (gauge(&json!({"gauge": "avg(m)"})), service, "metrics[memory].compare.gauge: must be a"),
+        (gauge(&json!({"gauge": "cpu_total{}"})), service, "memory].compare.gauge: is a counter"),
+        (gauge(&by_label), service, "metrics[memory].compare.by: a gauge is compared by pods"),
+        (gauge(&json!({"above": "1Gi"})), service, "memory].compare.above: must be a decimal"),
+        (gauge(&json!({"stableHealth": "0"})), service, "memory].compare.stableHealth: must be"),
+        (above, service, "metrics[errors].compare.above: must be a decimal number and goes with"),
         (both, service, "metrics[errors]: must have exactly one of compare and threshold"),
         (
             threshold("up", "result[0] <", "1s"),
@@ -142,4 +163,31 @@ fn the_label_that_tells_the_arms_apart_is_no_observer() {
     let reading = &template.metrics[0].comparison().expect("a comparison").reading;
     assert!(!reading.observer_labels.contains(&"service".to_owned()));
     assert!(reading.observer_labels.contains(&"job".to_owned()));
+}
+
+#[test]
+fn gauges_have_margins_of_their_own_and_a_level() {
+    let metric = |more: &Value| {
+        let mut metric = json!({"name": "memory", "compare": {"gauge": "m", "by": {"pod": {}}}});
+        let fields = metric["compare"].as_object_mut().expect("fields");
+        fields.extend(more.as_object().expect("fields").clone());
+        metric
+    };
+    let margin = json!({"tolerate": {"ratio": "1.5", "difference": "0.1"}});
+    let cases = [
+        (compare("errors"), (0.000_2, 0.001), None),
+        (metric(&json!({})), (0.05, 0.2), Some(Level::BeyondStable(1.25))),
+        (metric(&margin), (0.1, 0.2), Some(Level::BeyondStable(1.5))),
+        (metric(&json!({"above": "-0.5"})), (0.05, 0.2), Some(Level::Above(-0.5))),
+    ];
+    for (metric, (tolerated, ruled_out), level) in cases {
+        let template = check(&metric, &[("service", "cart")]).expect("a sound template");
+        let comparison = template.metrics[0].comparison().expect("a comparison");
+        let margins = comparison.margins;
+        let differences = [margins.tolerate.difference, margins.rule_out.difference];
+        assert_eq!(differences, [tolerated, ruled_out], "{metric}");
+        assert_eq!(comparison.counts_events(), level.is_none(), "{metric}");
+        assert_eq!(template.counts_events(), level.is_none(), "{metric}");
+        assert!(level.is_none_or(|level| comparison.reading.level == level), "{metric}");
+    }
 }

@@ -49,9 +49,9 @@ pub(super) fn missing(
     let counted = standing.windows >= WINDOWS_MIN
         && evidence.samples.is_none_or(|requests| requests >= REQUESTS_MIN);
     if !counted {
-        let message = format!(
-            "needs {WINDOWS_MIN} measured windows and {REQUESTS_MIN} requests in this step"
-        );
+        let requests = evidence.samples.map(|_| format!(" and {REQUESTS_MIN} requests"));
+        let requests = requests.unwrap_or_default();
+        let message = format!("needs {WINDOWS_MIN} measured windows{requests} in this step");
         return Some(Missing::of(WaitReason::CollectingSamples, message));
     }
     let dwelt = now - first_window;

@@ -16,9 +16,9 @@ use promql_parser::parser::{Expr, VectorSelector, parse};
 use super::{BUILTIN_PREFIX, Builtin};
 use crate::metrics::{
     Subject,
-    plan::both_forms,
+    comparison::{Comparison, Source},
     query::Builtins,
-    template::{Comparison, ResolvedTemplate, Source, resolve},
+    template::{ResolvedTemplate, resolve},
 };
 
 const SUBJECT: Subject<'_> = Subject { namespace: "shop", rollout: "checkout" };
@@ -112,10 +112,7 @@ fn selectors(comparison: &Comparison) -> Vec<String> {
         revision: "dca264ff73",
         cluster: "m1",
     };
-    match &comparison.source {
-        Source::Counters { bad, total } => vec![bad.render(&builtins), total.render(&builtins)],
-        Source::Histogram(query) => vec![both_forms(&query.render(&builtins))],
-    }
+    comparison.source.selectors(&builtins)
 }
 
 fn arm(comparison: &Comparison, labels: &BTreeMap<String, String>) -> Option<Arm> {
