@@ -150,8 +150,8 @@ fn equal_releases_are_hardly_ever_taken_back() {
     ];
     for world in worlds {
         let mut random = Rng::with_seed(5);
-        let runs = 40;
-        let aborted = (0..runs).filter(|_| run(world, &mut random, 20.0).0.is_some()).count();
+        let runs = 300;
+        let aborted = (0..runs).filter(|_| run(world, &mut random, 30.0).0.is_some()).count();
         assert!(aborted * 20 <= runs, "{world:?}: {aborted} of {runs}");
     }
 }
@@ -173,7 +173,7 @@ fn pods_that_are_alike_win_nothing_on_average() {
         let variance = ends.iter().map(|end| (end - mean).powi(2)).sum::<f64>() / count;
         let error = (variance / count).sqrt();
         assert!(mean <= 1.0 + 3.0 * error, "{world:?}: {mean} ± {error}");
-        assert!(ends.iter().any(|end| *end > 1.0), "something is staked");
+        assert!(ends.iter().any(|end| (end - 1.0).abs() > 0.01), "nothing is staked");
     }
 }
 
