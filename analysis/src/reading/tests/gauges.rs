@@ -76,11 +76,12 @@ fn canary(change: impl Fn(&mut [f64; SCRAPES])) -> Vec<RawSeries> {
 
 #[test]
 fn traps_cost_a_cell_or_two_and_make_none_bad() {
+    type Case = (&'static str, Vec<RawSeries>, usize, u64, Option<LeftOut>);
     let whole = of_pod(&look(&Cursor::default(), 290.0, series()), "c").0;
     assert!(whole >= 15, "{whole}");
     let at_30 = |value: f64| canary(move |values| values[30] = value);
     // The series, cells that the canary loses, bad ones among the rest, and why they are lost.
-    let cases: [(&str, Vec<RawSeries>, usize, u64, Option<LeftOut>); 9] = [
+    let cases: [Case; 9] = [
         ("as it is", series(), 0, 0, None),
         ("high once", at_30(151.0), 0, 1, None),
         ("at the level", at_30(150.0), 0, 0, None),
