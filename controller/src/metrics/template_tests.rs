@@ -184,8 +184,8 @@ fn gauges_have_margins_of_their_own_and_a_level() {
         let template = check(&metric, &[("service", "cart")]).expect("a sound template");
         let comparison = template.metrics[0].comparison().expect("a comparison");
         let margins = comparison.margins;
-        let differences = [margins.tolerate.difference, margins.rule_out.difference];
-        assert_eq!(differences, [tolerated, ruled_out], "{metric}");
+        let differences = (margins.tolerate.difference, margins.rule_out.difference);
+        assert_eq!(differences, (tolerated, ruled_out), "{metric}");
         assert_eq!(comparison.counts_events(), level.is_none(), "{metric}");
         assert_eq!(template.counts_events(), level.is_none(), "{metric}");
         assert!(level.is_none_or(|level| comparison.reading.level == level), "{metric}");
