@@ -15,7 +15,7 @@ const LATER: f64 = 0.3;
 /// A process, as logarithms.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Process {
-    log_mixture: f64,
+    pub(super) log_mixture: f64,
 }
 
 impl Default for Process {

@@ -19,18 +19,18 @@ const UNIT: f64 = 0.02;
 const PARTS: i64 = 6;
 
 /// Components under the cap: the cluster's own ratio, its part of the fleet's, the difference.
-const CAPPED: usize = RATIO + RATIO + DIFFERENCE;
+pub(super) const CAPPED: usize = RATIO + RATIO + DIFFERENCE;
 
 /// What the windows of the current episode have gained.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Episode(Vec<Gains>);
+pub(super) struct Episode(pub(super) Vec<Gains>);
 
 /// What some windows, from the end of the first to that of the last, have gained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Gains {
-    first_ms: i64,
-    rest_ms: u32,
-    units: [i8; CAPPED],
+pub(super) struct Gains {
+    pub(super) first_ms: i64,
+    pub(super) rest_ms: u32,
+    pub(super) units: [i8; CAPPED],
 }
 
 impl Gains {

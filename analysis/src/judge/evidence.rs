@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::compact::{self, COMPACT_VERSION};
 use super::fleet::Fleet;
 use super::live::{Live, Totals};
 
@@ -46,21 +47,26 @@ impl Evidence {
         postcard::to_allocvec(self).unwrap_or_default()
     }
 
-    /// Reads what [`Self::encode`] wrote.
+    /// As bytes that take a fifth of the room: about 50 per metric and cluster under way, about
+    /// 15 where it is finished. What is rounded is rounded in the release's favour, by less than
+    /// 0.02 nats; the fleet's own numbers are exact.
+    #[must_use]
+    pub fn encode_compact(&self) -> Vec<u8> {
+        compact::encode(self)
+    }
+
+    /// Reads what [`Self::encode`] or [`Self::encode_compact`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, UnreadableEvidence> {
-        match bytes.first() {
-            Some(&VERSION) => {
-                let read: Self = postcard::from_bytes(bytes)
-                    .map_err(|error| UnreadableEvidence::Damaged(error.to_string()))?;
-                if read.is_sound() {
-                    Ok(read)
-                } else {
-                    Err(UnreadableEvidence::Damaged("a number in it is not finite".to_owned()))
-                }
-            }
-            Some(&other) => Err(UnreadableEvidence::Version(other)),
-            None => Err(UnreadableEvidence::Damaged("it is empty".to_owned())),
-        }
+        let damaged = |why: &str| UnreadableEvidence::Damaged(why.to_owned());
+        let read: Result<Option<Self>, postcard::Error> = match bytes.first() {
+            Some(&VERSION) => postcard::from_bytes(bytes).map(Some),
+            Some(&COMPACT_VERSION) => compact::decode(bytes),
+            Some(&other) => return Err(UnreadableEvidence::Version(other)),
+            None => return Err(damaged("it is empty")),
+        };
+        let read = read.map_err(|error| UnreadableEvidence::Damaged(error.to_string()))?;
+        let read = read.ok_or_else(|| damaged("a cluster in it has no name"))?;
+        if read.is_sound() { Ok(read) } else { Err(damaged("a number in it is not finite")) }
     }
 
     /// What the next attempt of the same revision begins with. What speaks for the release is

@@ -12,10 +12,10 @@ use super::window::{ArmCounts, Window};
 /// What is kept of a stream in a cluster under way.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Live {
-    time: Time,
+    pub(super) time: Time,
     pub(super) past: Past,
-    processes: Processes,
-    episode: Episode,
+    pub(super) processes: Processes,
+    pub(super) episode: Episode,
     pub(super) canary: Totals,
     pub(super) stable: Totals,
 }

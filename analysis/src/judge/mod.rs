@@ -13,6 +13,7 @@ mod calibrate;
 mod catastrophe;
 mod cells;
 mod change_point;
+mod compact;
 mod difference;
 mod episode;
 mod evidence;

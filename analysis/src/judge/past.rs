@@ -15,13 +15,13 @@ const BAD_KNOWN: f64 = 10.0;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Past {
     /// Up to when, in ms since 1970.
-    at_ms: i64,
+    pub(super) at_ms: i64,
     /// Bad events and events.
-    bad: f64,
-    events: f64,
+    pub(super) bad: f64,
+    pub(super) events: f64,
     /// Cells; those with any bad event.
-    cells: f64,
-    bad_cells: f64,
+    pub(super) cells: f64,
+    pub(super) bad_cells: f64,
 }
 
 /// What a window adds.

@@ -9,8 +9,8 @@ use super::window::Window;
 /// Time in window lengths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Time {
-    begun_ms: i64,
-    windows: u32,
+    pub(super) begun_ms: i64,
+    pub(super) windows: u32,
 }
 
 impl Time {
@@ -31,8 +31,8 @@ impl Time {
 /// The processes of the abort side.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Processes {
-    ratio: [Process; RATIO],
-    difference: [Process; DIFFERENCE],
+    pub(super) ratio: [Process; RATIO],
+    pub(super) difference: [Process; DIFFERENCE],
 }
 
 impl Processes {

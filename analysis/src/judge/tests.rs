@@ -1,5 +1,6 @@
 //! Tests of the judge as a whole.
 
+mod compact;
 mod edges;
 mod explained;
 mod nulls;
