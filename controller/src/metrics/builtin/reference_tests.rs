@@ -74,9 +74,11 @@ fn page() -> String {
     for builtin in Builtin::all() {
         let title = comments(builtin.yaml).title;
         let arms = if builtin.yaml.contains("pod: {}") { "pod" } else { "Service" };
-        let real = ["app", "contour"].contains(&builtin.name);
-        let tested =
-            if real { "a recorded page" } else { "a page written after its documentation" };
+        let tested = match builtin.name {
+            "app" | "contour" => "a recorded page",
+            "cilium" | "envoy-gateway" => "a recorded page of Envoy, with the names of its source",
+            _ => "a page written after its documentation",
+        };
         writeln!(page, "| `{BUILTIN_PREFIX}{}` | {title} | {arms} | {tested} |", builtin.name)
             .expect("a String");
     }

@@ -40,9 +40,14 @@ const PAGES: [Page; 10] = {
     let gateway: &[_] = &[("gateway", "edge")];
     [
         ("app", &[], include_str!("scrapes/app.txt"), [(24.0, 206.0), (0.0, 2217.0)]),
-        ("cilium", gateway, include_str!("scrapes/cilium.txt"), WRITTEN),
+        ("cilium", gateway, include_str!("scrapes/cilium.txt"), [(31.0, 524.0), (4.0, 1476.0)]),
         ("contour", &[], include_str!("scrapes/contour.txt"), [(24.0, 1076.0), (0.0, 4497.0)]),
-        ("envoy-gateway", &[], include_str!("scrapes/envoy-gateway.txt"), WRITTEN),
+        (
+            "envoy-gateway",
+            &[],
+            include_str!("scrapes/envoy-gateway.txt"),
+            [(20.0, 495.0), (2.0, 1505.0)],
+        ),
         ("istio", &[], include_str!("scrapes/istio.txt"), WRITTEN),
         ("istio-gateway", &[], include_str!("scrapes/istio-gateway.txt"), WRITTEN),
         ("istio-grpc", &[], include_str!("scrapes/istio-grpc.txt"), WRITTEN),
