@@ -1,6 +1,6 @@
 //! What Prometheus has kept of a release, in one cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -99,6 +99,32 @@ pub(super) fn deltas(answer: &Value, born: bool) -> anyhow::Result<Vec<Delta>> {
     Ok(deltas)
 }
 
+/// The scrapes of a pod that an answer has.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Scrapes {
+    /// Their number.
+    pub(super) count: usize,
+    /// When the one before the last was.
+    pub(super) last_but_one: Option<DateTime<Utc>>,
+}
+
+/// The scrapes of each pod of an answer.
+pub(super) fn scrapes(answer: &Value) -> anyhow::Result<Vec<Scrapes>> {
+    let result = answer.pointer("/data/result").and_then(Value::as_array);
+    let mut pods: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
+    for series in result.context("an answer without a result")? {
+        let of_pod = pods.entry(series["metric"]["pod"].as_str().unwrap_or_default()).or_default();
+        for sample in series["values"].as_array().into_iter().flatten() {
+            of_pod.insert(read(sample).context("a sample that is none")?.0);
+        }
+    }
+    let of = |times: BTreeSet<i64>| Scrapes {
+        count: times.len(),
+        last_but_one: times.iter().nth_back(1).and_then(|at| DateTime::from_timestamp_millis(*at)),
+    };
+    Ok(pods.into_values().map(of).collect())
+}
+
 /// A sample as the API gives it: `[seconds, "value"]`.
 fn read(sample: &Value) -> Option<(i64, f64)> {
     let seconds = sample.get(0)?.as_f64()?;
@@ -132,6 +158,17 @@ mod tests {
         let expected = [
             Delta { at: at(101), failed: 2.0, total: 12.0 },
             Delta { at: at(102), failed: 0.0, total: 0.0 },
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_scrapes_of_a_pod_are_counted_once_for_all_codes() {
+        let found = scrapes(&answer()).unwrap();
+        let second = DateTime::from_timestamp_millis(101_000).unwrap();
+        let expected = [
+            Scrapes { count: 3, last_but_one: Some(second) },
+            Scrapes { count: 1, last_but_one: None },
         ];
         assert_eq!(found, expected);
     }

@@ -13,20 +13,21 @@ use tokio::time::Instant;
 
 use super::super::ground::{Ground, MEMBER, RELEASE, SOON};
 use super::argo::Gate;
-use super::samples::{ClusterSamples, deltas, fetch};
+use super::samples::{ClusterSamples, Scrapes, deltas, fetch};
 use super::setting::{self, DECISION_DEADLINE};
 use super::table::{Ending, FAILURE_LIMITS, Group, Trial, Verdict};
 use super::{excess::excess, samples};
 use crate::service::{DemoService, ServiceLoad, ServiceReport, ended};
 use crate::{addresses, apply, wait};
 
-/// Stable's pods are warm, and have shown how they vary, after so long.
-const WARM: Duration = Duration::from_secs(20);
+/// Stable's pods are warm, and have shown how they vary, after so many scrapes of each, one a
+/// second.
+const WARM_SCRAPES: usize = 20;
 /// After it a release is taken for undecided, whatever it waits for: two steps that end by time,
 /// one that waits until its deadline, a wave after it, and a margin.
 const LONGEST: Duration = Duration::from_secs(DECISION_DEADLINE.as_secs() + 180);
-/// Two scrapes: until the last answers of a release can be read.
-const SCRAPED: Duration = Duration::from_secs(2);
+/// Within it Prometheus has scraped what it should have: three times what it takes.
+const SCRAPED: Duration = Duration::from_mins(1);
 
 /// A running service.
 pub(super) struct Shop {
@@ -75,8 +76,7 @@ impl Shop {
         if self.load.is_none() {
             self.load = Some(self.service.shaped_load(&setting::RATES, setting::LOAD)?);
         }
-        tokio::time::sleep(WARM).await;
-        Ok(())
+        self.until_warm().await
     }
 
     /// Releases, waits for the verdict and asks what others would have made of it.
@@ -94,7 +94,7 @@ impl Shop {
             wait::until("a pod of the canary", SOON, slow).await
         };
         let (end, ()) = tokio::try_join!(self.end(), slow)?;
-        tokio::time::sleep(SCRAPED).await;
+        self.until_scraped_after(Utc::now()).await?;
         let clusters = self.clusters(&revision, begun.elapsed()).await?;
         let trial = judge(group, number, &end, &clusters)?;
 
@@ -170,6 +170,46 @@ impl Shop {
             anyhow::Ok(samples::ClusterSamples { canary, stable })
         });
         try_join_all(clusters).await
+    }
+
+    /// The scrapes of stable's pods that a member's Prometheus has kept, per pod.
+    async fn scrapes(&self, index: u8) -> anyhow::Result<Vec<Scrapes>> {
+        let prometheus = (addresses::prometheus(index), addresses::PROMETHEUS_PORT);
+        let prefix = names::deployment(self.service.name(), &self.stable.1);
+        let span = SCRAPED * 2;
+        let answer =
+            fetch(SocketAddr::from(prometheus), self.service.namespace(), &prefix, span).await?;
+        samples::scrapes(&answer)
+    }
+
+    /// Until every pod of stable was scraped often enough.
+    async fn until_warm(&self) -> anyhow::Result<()> {
+        let places = self.service.places();
+        wait::until("stable's pods to be warm", SCRAPED, async || {
+            for place in places {
+                let least = self.scrapes(place.index).await?.iter().map(|pod| pod.count).min();
+                let least = least.with_context(|| format!("no scrape in {}", place.name))?;
+                let name = &place.name;
+                anyhow::ensure!(least >= WARM_SCRAPES, "{least} scrapes of a pod in {name}");
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Until Prometheus has scraped some pod of stable in every member twice after this: then the
+    /// last answers of a release can be read.
+    async fn until_scraped_after(&self, at: DateTime<Utc>) -> anyhow::Result<()> {
+        let places = self.service.places();
+        wait::until("the last answers to be scraped", SCRAPED, async || {
+            for place in places {
+                let pods = self.scrapes(place.index).await?;
+                let scraped = pods.iter().any(|pod| pod.last_but_one.is_some_and(|last| last > at));
+                anyhow::ensure!(scraped, "no two scrapes in {} since {at}", place.name);
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn pods_gone(&self, version: &str) -> anyhow::Result<()> {
