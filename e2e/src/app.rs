@@ -14,6 +14,7 @@
 
 mod config;
 mod dice;
+mod memory;
 mod metrics;
 mod noise;
 mod respond;

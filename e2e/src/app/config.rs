@@ -10,6 +10,8 @@ use super::noise::Noise;
 
 /// No delay may be longer than this: a typing error must not make a pod that never answers.
 const LONGEST_DELAY_MS: u64 = 600_000;
+/// Largest ballast: several pods share a machine.
+const BALLAST_MIB_MAX: u32 = 512;
 /// [`LONGEST_DELAY_MS`].
 pub(super) const LONGEST_DELAY: Duration = Duration::from_millis(LONGEST_DELAY_MS);
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub stop_delay: Duration,
     /// `ERROR_AFTER_REQUESTS`: after that many requests every further one fails.
     pub error_after_requests: Option<u64>,
+    /// `BALLAST_MIB`, default 0: memory that it holds for nothing.
+    pub ballast_mib: u32,
     /// [`super::EXIT_WITH_STDIN`] is `1`.
     pub exit_with_stdin: bool,
 }
@@ -113,6 +117,17 @@ impl Config {
                 })?),
                 None => None,
             },
+            ballast_mib: match text("BALLAST_MIB") {
+                Some(value) => {
+                    let parsed = value.parse().ok().filter(|size| *size <= BALLAST_MIB_MAX);
+                    parsed.with_context(|| {
+                        format!(
+                            "BALLAST_MIB must be a number up to {BALLAST_MIB_MAX}, not `{value}`"
+                        )
+                    })?
+                }
+                None => 0,
+            },
             exit_with_stdin: text(super::EXIT_WITH_STDIN).is_some_and(|value| value == "1"),
         })
     }
@@ -188,6 +203,7 @@ mod tests {
             ("START_DELAY_MS", "500"),
             ("STOP_DELAY_MS", "700"),
             ("ERROR_AFTER_REQUESTS", "1000"),
+            ("BALLAST_MIB", "24"),
             ("EXIT_WITH_STDIN", "1"),
             ("NOISE_SEED", "9"),
             ("POD_SD", "0.3"),
@@ -207,6 +223,7 @@ mod tests {
             start_delay: Duration::from_millis(500),
             stop_delay: Duration::from_millis(700),
             error_after_requests: Some(1000),
+            ballast_mib: 24,
             exit_with_stdin: true,
         };
         assert_eq!(config, expected);
@@ -225,6 +242,7 @@ mod tests {
             ("LATENCY_MS", "-1", "LATENCY_MS must be whole milliseconds up to 600000, not `-1`"),
             ("NOISE_SEED", "-1", "NOISE_SEED must be a whole number, not `-1`"),
             ("WARM_UP_FACTOR", "0", "WARM_UP_FACTOR must be from 1 to 100, not 0"),
+            ("BALLAST_MIB", "999", "BALLAST_MIB must be a number up to 512, not `999`"),
             ("ERROR_AFTER_REQUESTS", "x", "ERROR_AFTER_REQUESTS must be a whole number, not `x`"),
         ] {
             let pairs = [(name, value), ("VERSION", "v1")];

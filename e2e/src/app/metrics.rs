@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::memory::resident_bytes;
+
 /// The upper bounds of the latency histogram, in seconds as they are printed and in microseconds.
 const BOUNDS: [(&str, u64); 11] = [
     ("0.001", 1_000),
@@ -66,7 +68,15 @@ impl Metrics {
         let count = self.ok + self.failed;
         writeln!(page, "{name}_bucket{{le=\"+Inf\"}} {count}")?;
         writeln!(page, "{name}_sum {}", self.total.as_secs_f64())?;
-        writeln!(page, "{name}_count {count}")
+        writeln!(page, "{name}_count {count}")?;
+        // Where the system does not say how much it is, there is no sample.
+        if let Ok(bytes) = resident_bytes() {
+            let name = "process_resident_memory_bytes";
+            writeln!(page, "# HELP {name} Memory in use.")?;
+            writeln!(page, "# TYPE {name} gauge")?;
+            writeln!(page, "{name} {bytes}")?;
+        }
+        Ok(())
     }
 }
 

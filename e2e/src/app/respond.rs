@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::config::{Config, Faults};
 use super::dice::{Dice, Moment};
+use super::memory::ballast;
 use super::metrics::Metrics;
 use super::noise::Noise;
 
@@ -23,6 +24,8 @@ const METRICS_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; versio
 pub(super) struct Application {
     config: Config,
     healthy_from: Instant,
+    /// Held for its weight alone.
+    _ballast: Vec<u8>,
     state: Mutex<State>,
 }
 
@@ -49,7 +52,8 @@ impl Application {
             stopping: false,
         };
         let healthy_from = Instant::now() + config.start_delay;
-        Self { config, healthy_from, state: Mutex::new(state) }
+        let held = ballast(config.ballast_mib);
+        Self { config, healthy_from, _ballast: held, state: Mutex::new(state) }
     }
 
     /// From now on every answer asks the client to close its connection.

@@ -115,6 +115,9 @@ fn pods(release: &Release) -> Value {
     ];
     let mut variables: Vec<(String, String)> =
         variables.map(|(name, value)| (name.to_owned(), value)).into();
+    if release.ballast_mib > 0 {
+        variables.push(("BALLAST_MIB".to_owned(), release.ballast_mib.to_string()));
+    }
     let noise = release.noise.variables();
     if !noise.is_empty() {
         variables.push(("NOISE_SEED".to_owned(), release.noise_seed.to_string()));

@@ -24,6 +24,8 @@ pub struct Release {
     pub start_delay_ms: u64,
     /// How long a pod goes on serving after SIGTERM.
     pub stop_delay_ms: u64,
+    /// Memory that each pod holds for nothing.
+    pub ballast_mib: u32,
 }
 
 impl Release {
@@ -39,6 +41,7 @@ impl Release {
             noise_seed: 0,
             start_delay_ms: 300,
             stop_delay_ms: 500,
+            ballast_mib: 0,
         }
     }
 
@@ -68,6 +71,13 @@ impl Release {
     #[must_use]
     pub fn start_delay_ms(mut self, start_delay_ms: u64) -> Self {
         self.start_delay_ms = start_delay_ms;
+        self
+    }
+
+    /// With pods that hold so much memory for nothing.
+    #[must_use]
+    pub fn ballast_mib(mut self, ballast_mib: u32) -> Self {
+        self.ballast_mib = ballast_mib;
         self
     }
 

@@ -9,9 +9,11 @@ mod bed;
 mod change;
 mod commands;
 mod conflict;
+mod counters;
 mod crash;
 mod dashboard;
 mod evidence;
+mod gauge;
 mod healthy;
 mod input;
 mod look;
@@ -94,6 +96,9 @@ fn play() -> anyhow::Result<ExitCode> {
         thresholds::threshold_of_flagger_tells_good_from_bad,
         thresholds::threshold_with_two_meanings_is_refused_at_the_door,
         thresholds::job_measures_and_takes_the_release_back,
+        counters::failures_are_counted_over_the_hubs_restarts,
+        gauge::twice_the_memory_is_taken_back_and_as_much_is_promoted,
+        gauge::gauge_that_cannot_be_compared_is_refused_at_the_door,
         trust::tools_for_trust_agree_with_the_hub,
         metrics::nothing_is_written_at_rest,
         dashboard::dashboard_refuses_every_bad_credential_on_every_route,
