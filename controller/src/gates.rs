@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     dashboard::GateFeed,
-    judgement::{Judgement, Trial},
+    judgement::{Judgement, LeftOut, Memory, Saved, Trial},
     metrics::{self, GateRequest, GateState, Sources},
     recording::Recorder,
     shelf::Key,
@@ -99,10 +99,24 @@ impl Gates {
         self.evidence.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What a restarted hub needs to go on; none before anything was judged.
+    /// What a restarted hub needs to go on, as far as the status has room for it, and what it has
+    /// no room for; none before anything was judged. `known` is what the status says now.
     #[must_use]
-    pub fn status(&self) -> Option<EvidenceStatus> {
-        self.judgement.as_ref()?.status()
+    pub fn status(&self, known: Option<&EvidenceStatus>) -> Option<(EvidenceStatus, Vec<LeftOut>)> {
+        let Saved { mut status, left_out } = self.judgement.as_ref()?.status();
+        let same = known
+            .filter(|known| (&known.revision, known.attempt) == (&status.revision, status.attempt));
+        if let Some(known) = same.filter(|_| status.state.is_empty()) {
+            // What fitted last is still true: of later windows a restarted hub reads what it can.
+            status.state.clone_from(&known.state);
+        }
+        Some((status, left_out))
+    }
+
+    /// How often something has changed that a restart must not lose, in this trial.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.judgement.as_ref().map_or(0, |judgement| judgement.changes())
     }
 
     /// Turns to a trial. `known` is what the status says of earlier evidence.
@@ -113,10 +127,11 @@ impl Gates {
             return;
         }
         // This process knows more than the status: that is written with other changes only.
-        let known = self.status().or_else(|| known.cloned());
+        let own = self.judgement.as_ref().map(|judgement| judgement.memory());
+        let known = own.or_else(|| known.map(Memory::from));
         self.running.clear();
         self.members.clear();
-        self.judgement = Some(Arc::new(Judgement::open(trial, judge, known.as_ref())));
+        self.judgement = Some(Arc::new(Judgement::open(trial, judge, known)));
     }
 
     /// Records from now on what the judge is shown.

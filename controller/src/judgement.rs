@@ -1,30 +1,28 @@
 //! The judge of one attempt and what it has been shown: shared by the gates of all members, for
 //! the fleet's evidence is one.
 
+mod memory;
+#[cfg(test)]
+mod tests;
+
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::{Mutex, PoisonError},
 };
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
 use lockflight_analysis::judge::{
     Calibration, ClusterName, Evidence, Judge, Margin, Margins, MetricName, MetricPlan,
     Observation, Standing,
 };
-use lockflight_crds::{EvidencePolicy, EvidenceStatus, Severity};
+use lockflight_crds::{EvidencePolicy, Severity};
 
+pub use self::memory::{LeftOut, Memory, Saved};
 use crate::{
     metrics::ResolvedTemplate,
     recording::{Before, Recorder, Tape},
     shelf::Key,
 };
-
-/// Length of the evidence in the status, as the schema allows it.
-const STATE_LENGTH_MAX: usize = 400_000;
-
-/// Length of the levels of gauges there, in names and digits.
-const LEVELS_LENGTH_MAX: usize = 100_000;
 
 /// Parts of the chance of a false abort that critical and normal metrics share.
 const CRITICAL_SHARE: f64 = 0.8;
@@ -69,27 +67,64 @@ struct Seen {
     calibrations: BTreeMap<(MetricName, ClusterName), Calibration>,
     /// Levels of gauges by metric and cluster, in the form in which the status keeps them.
     levels: BTreeMap<String, BTreeMap<String, String>>,
+    /// What thresholds have counted, by cluster.
+    counters: BTreeMap<String, Counted>,
+    /// How often anything in them has changed that a restart must not lose.
+    changes: u64,
+    /// Clusters that are through with their steps.
+    finished: BTreeSet<String>,
     /// Where it is recorded, if it is.
     tape: Option<Tape>,
+}
+
+/// What the thresholds of a cluster have counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// All of it, in a versioned form.
+    pub state: Vec<u8>,
+    /// The counters of what speaks against the release. What speaks for it may be measured once
+    /// more; these must not be lost. None where another process has counted.
+    pub against: Option<Vec<u32>>,
 }
 
 impl Judgement {
     /// The judge of a trial. It goes on with what was known of the same attempt, carries over
     /// what was known of an earlier one of the same revision, and knows nothing of others.
     #[must_use]
-    pub fn open(trial: Trial, judge: Judge, known: Option<&EvidenceStatus>) -> Self {
-        let known = known.filter(|known| known.revision == trial.revision);
-        // Another attempt finds stable with all of its traffic again.
-        let levels = known.filter(|known| known.attempt == trial.attempt);
-        let levels = levels.map(|known| known.levels.clone()).unwrap_or_default();
-        let decoded = known.and_then(|known| Some((known, decode(known)?)));
-        let (evidence, attempts) = match decoded {
-            Some((known, evidence)) if known.attempt == trial.attempt => (evidence, known.attempts),
-            Some((known, evidence)) => (evidence.next_attempt(), known.attempts.saturating_add(1)),
-            None => (Evidence::default(), 1),
+    pub fn open(trial: Trial, judge: Judge, known: Option<Memory>) -> Self {
+        let known = known.filter(|known| known.trial.revision == trial.revision);
+        let (seen, attempts) = match known {
+            Some(known) if known.trial.attempt == trial.attempt => {
+                let Memory { evidence, levels, counters, attempts, .. } = known;
+                let counted = |state| Counted { state, against: None };
+                let counters = counters.into_iter().map(|(name, state)| (name, counted(state)));
+                let counters = counters.collect();
+                // What cannot be read any more is gathered anew.
+                let evidence = evidence.unwrap_or_default();
+                (Seen { evidence, levels, counters, ..Seen::default() }, attempts)
+            }
+            // Another attempt finds stable with all of its traffic again, and counts anew.
+            Some(Memory { evidence: Some(evidence), attempts, .. }) => {
+                let evidence = evidence.next_attempt();
+                (Seen { evidence, ..Seen::default() }, attempts.saturating_add(1))
+            }
+            _ => (Seen::default(), 1),
         };
-        let seen = Mutex::new(Seen { evidence, levels, ..Seen::default() });
-        Self { trial, judge, attempts, seen }
+        Self { trial, judge, attempts, seen: Mutex::new(seen) }
+    }
+
+    /// All that it knows, for a judge of other metrics or of another attempt.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = seen.counters.iter();
+        Memory {
+            trial: self.trial.clone(),
+            attempts: self.attempts,
+            evidence: Some(seen.evidence.clone()),
+            levels: seen.levels.clone(),
+            counters: counters.map(|(name, of)| (name.clone(), of.state.clone())).collect(),
+        }
     }
 
     /// The trial.
@@ -108,7 +143,7 @@ impl Judgement {
     #[must_use]
     pub fn take(&self, round: Vec<Observation>) -> Standing {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Seen { evidence, calibrations, tape, levels: _ } = &mut *seen;
+        let Seen { evidence, calibrations, tape, .. } = &mut *seen;
         if !round.is_empty() {
             if let Some(tape) = tape {
                 let (judge, attempts) = (&self.judge, self.attempts);
@@ -139,7 +174,8 @@ impl Judgement {
         }
     }
 
-    /// The level of a gauge that was reached in a cluster earlier in this attempt.
+    /// The level of a gauge that was reached in a cluster earlier in this attempt. `metric` is its
+    /// name with the mark of what it asks for behind an `@`.
     #[must_use]
     pub fn level(&self, metric: &str, cluster: &str) -> Option<f64> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,9 +183,12 @@ impl Judgement {
         level.is_finite().then_some(level)
     }
 
-    /// Keeps the level of a gauge for a hub that starts again.
+    /// Keeps the level of a gauge for a hub that starts again, in the place of those that the same
+    /// metric had when it asked for something else.
     pub fn keep_level(&self, metric: &str, cluster: &str, level: f64) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let plain = |name: &str| name.rsplit_once('@').map(|(plain, _)| plain.to_owned());
+        seen.levels.retain(|name, _| name == metric || plain(name) != plain(metric));
         let of_metric = seen.levels.entry(metric.to_owned()).or_default();
         // The shortest form that reads as the same number.
         of_metric.insert(cluster.to_owned(), level.to_string());
@@ -159,6 +198,9 @@ impl Judgement {
     pub fn finish(&self, cluster: &str) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.evidence.finish(cluster);
+        // Its thresholds are not measured any more.
+        seen.counters.remove(cluster);
+        seen.finished.insert(cluster.to_owned());
         if let Some(tape) = &mut seen.tape {
             tape.finished(cluster);
         }
@@ -170,50 +212,40 @@ impl Judgement {
         seen.tape.get_or_insert_with(|| Tape::new(recorder, rollout, &self.trial));
     }
 
-    /// What a restarted hub needs to go on; none when it is too large for the status, and then a
-    /// restart costs time but no truth.
+    /// What the thresholds of a cluster have counted earlier in this attempt.
     #[must_use]
-    pub fn status(&self) -> Option<EvidenceStatus> {
+    pub fn counted(&self, cluster: &str) -> Option<Vec<u8>> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = BASE64_STANDARD.encode(seen.evidence.encode());
-        if state.len() > STATE_LENGTH_MAX {
-            tracing::warn!(length = state.len(), "the evidence is too large for the status");
-            return None;
-        }
-        Some(EvidenceStatus {
-            revision: self.trial.revision.clone(),
-            attempt: self.trial.attempt,
-            attempts: self.attempts,
-            state,
-            levels: kept(&seen.levels),
-        })
+        seen.counters.get(cluster).map(|counted| counted.state.clone())
     }
-}
 
-/// The levels, as far as the status has room for them; without them they are chosen anew.
-fn kept(
-    levels: &BTreeMap<String, BTreeMap<String, String>>,
-) -> BTreeMap<String, BTreeMap<String, String>> {
-    let texts = levels.iter().flat_map(|(metric, of_metric)| {
-        let pairs = of_metric.iter().map(|(cluster, level)| cluster.len() + level.len());
-        std::iter::once(metric.len()).chain(pairs)
-    });
-    let length: usize = texts.sum();
-    if length <= LEVELS_LENGTH_MAX {
-        return levels.clone();
-    }
-    tracing::warn!(length, "the levels of the gauges are too large for the status");
-    BTreeMap::new()
-}
-
-fn decode(known: &EvidenceStatus) -> Option<Evidence> {
-    let bytes = BASE64_STANDARD.decode(&known.state).ok()?;
-    match Evidence::decode(&bytes) {
-        Ok(evidence) => Some(evidence),
-        Err(error) => {
-            tracing::warn!(%error, "the evidence so far is lost; it is gathered anew");
-            None
+    /// Keeps what the thresholds of a cluster have counted for a hub that starts again.
+    pub fn keep_counted(&self, cluster: &str, counted: Counted) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.finished.contains(cluster) {
+            return;
         }
+        let is_news = match seen.counters.get(cluster).map(|before| &before.against) {
+            None => counted.against.iter().flatten().any(|count| *count > 0),
+            // Taken over from the status, it is known there.
+            Some(None) => false,
+            Some(before) => *before != counted.against,
+        };
+        seen.counters.insert(cluster.to_owned(), counted);
+        seen.changes = seen.changes.saturating_add(u64::from(is_news));
+    }
+
+    /// How often something has changed that a restart must not lose.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).changes
+    }
+
+    /// What a restarted hub needs to go on, as far as the status has room for it.
+    #[must_use]
+    pub fn status(&self) -> Saved {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        memory::saved(&self.trial, self.attempts, &seen)
     }
 }
 

@@ -21,6 +21,7 @@ pub mod observe;
 pub mod reconcile;
 pub mod recording;
 pub mod run;
+pub mod saving;
 pub mod serve;
 pub mod shelf;
 pub mod status;

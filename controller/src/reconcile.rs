@@ -23,6 +23,7 @@ use crate::{
     metrics::{Desks, MemberClient, ResolvedTemplate, Sources, Subject, Surroundings},
     observe::{self, Captured, Observation},
     recording::Recorder,
+    saving::{EVIDENCE_TOO_LARGE, Saving},
     shelf::Key,
     status,
     telemetry::Metrics,
@@ -36,7 +37,6 @@ const CONFLICT_PAUSE: Duration = Duration::from_millis(20);
 const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 /// A pass is made at least so often even if a watch lost an event (liveness L5).
 const RESYNC: Duration = Duration::from_mins(5);
-
 /// What all passes share.
 pub struct Context {
     /// Client of the hub's API server.
@@ -68,6 +68,7 @@ pub struct Reconciler {
     lanes: Lanes,
     hub_lane: HubLane,
     gates: Gates,
+    saving: Saving,
 }
 
 impl Reconciler {
@@ -79,6 +80,7 @@ impl Reconciler {
             lanes: Lanes::default(),
             hub_lane: HubLane::new(context.client.clone(), Arc::clone(&context.hub.rollouts)),
             gates: Gates::new(Arc::clone(&clock), feed),
+            saving: Saving::default(),
             key,
             context,
         };
@@ -142,7 +144,10 @@ impl Reconciler {
             Instant::now() + span
         });
         let resync = Instant::now() + RESYNC;
-        [wake_at, reopens].into_iter().flatten().fold(resync, Instant::min)
+        [wake_at, reopens, self.saving.due_at(self.gates.changes())]
+            .into_iter()
+            .flatten()
+            .fold(resync, Instant::min)
     }
 
     /// Writes the journal before anything that it speaks of, on the version that was seen.
@@ -154,13 +159,19 @@ impl Reconciler {
     ) -> Option<Arc<Rollout>> {
         let mut next = status::build(rollout, plan, problems);
         let old = rollout.status.clone().unwrap_or_default();
-        if next == old {
+        let changes = self.gates.changes();
+        if next == old && !self.saving.is_due(changes, Instant::now()) {
             return Some(Arc::clone(rollout));
         }
         // Evidence moves with every scrape; it is written along with what is written anyway.
-        next.evidence = self.gates.status().or(next.evidence);
+        let saved = self.gates.status(next.evidence.as_ref());
+        let (evidence, left_out) = saved.unzip();
+        next.evidence = evidence.or(next.evidence);
         let written = self.write_status(rollout, next.clone()).await?;
         self.context.metrics.status_written();
+        for text in self.saving.written(changes, left_out.unwrap_or_default(), Instant::now()) {
+            self.tell(&written, true, EVIDENCE_TOO_LARGE.to_owned(), &text);
+        }
         for notice in &plan.notices {
             let warning = notice.reason.severity() == Severity::Warning;
             let reason = format!("{:?}", notice.reason);

@@ -60,7 +60,7 @@ pub struct RolloutStatus {
     #[serde(default)]
     pub handled: HandledCommands,
     /// What the comparison metrics have shown, so that a restarted hub goes on where it was.
-    /// Written along with other changes, never for itself.
+    /// Written along with other changes; counters against the release also by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceStatus>,
 }
@@ -264,8 +264,8 @@ pub struct VerdictStatus {
     #[schemars(length(max = 1024))]
     pub message: String,
     /// Evidence of the comparison metrics that the release is worse than stable, as the natural
-    /// logarithm of an e-value, in hundredths. At ln(2/falseAborts), 369 by default, a first
-    /// attempt is taken back; each further attempt of a revision needs ln 2 more.
+    /// logarithm of an e-value, in hundredths. At ln(1.25/falseAborts), 322 by default, a first
+    /// attempt is taken back; each further attempt of a revision needs ln 5 more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against_centinats: Option<i32>,
     /// Evidence, over all clusters, that it is not worse by ruleOut, in the same unit.

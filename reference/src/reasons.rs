@@ -13,8 +13,12 @@ use anyhow::{Context as _, Result};
 const PAGE: &str = "docs/reference/reasons.md";
 /// Where the hub's words are chosen: enums of the planner, and literals in these files.
 const ENUMS: (&str, [&str; 2]) = ("planner/src/plan.rs", ["WaitReason", "NoticeReason"]);
-const LITERALS: [&str; 3] =
-    ["planner/src", "controller/src/status/report.rs", "controller/src/fleet/report.rs"];
+const LITERALS: [&str; 4] = [
+    "planner/src",
+    "controller/src/status/report.rs",
+    "controller/src/fleet/report.rs",
+    "controller/src/saving.rs",
+];
 const CONDITIONS: &str = "crds/src/conditions.rs";
 
 /// What the page lacks, and what it has too much.

@@ -72,8 +72,10 @@ struct CompactLive {
 /// As bytes.
 pub(super) fn encode(evidence: &Evidence) -> Vec<u8> {
     let streams = || evidence.metrics.values().flatten();
-    let mut places: BTreeMap<&str, u32> =
-        streams().flat_map(|stream| stream.clusters.keys()).map(|name| (name.as_str(), 0)).collect();
+    let mut places: BTreeMap<&str, u32> = streams()
+        .flat_map(|stream| stream.clusters.keys())
+        .map(|name| (name.as_str(), 0))
+        .collect();
     for (place, number) in places.values_mut().zip(0..) {
         *place = number;
     }

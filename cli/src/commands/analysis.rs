@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use kube::{Api, ResourceExt as _};
 use lockflight::{
-    judgement::{Judgement, Trial, judge_of},
+    judgement::{Judgement, Memory, Trial, judge_of},
     metrics::{BUILTIN_PREFIX, Builtin, ResolvedTemplate, Subject, resolve},
 };
 use lockflight_crds::{AnalysisReference, AnalysisTemplate, Rollout};
@@ -96,13 +96,21 @@ pub(super) async fn view(session: &Session, rollout: &Rollout) -> Result<Evidenc
         plan.waves.iter().flat_map(|wave| &wave.clusters).map(|name| name.as_str().into());
     let judge = judge_of(&templates, clusters.collect(), &plan.evidence);
     let trial = Trial { revision: known.revision.clone(), attempt: known.attempt };
-    let judgement = Judgement::open(trial, judge, Some(&known));
-    if judgement.status().as_ref() != Some(&known) {
+    if known.state.is_empty() {
+        return Err(Failure::State(
+            "status.evidence had no room for the evidence (Event EvidenceTooLarge): look at the \
+             hub's dashboard"
+                .to_owned(),
+        ));
+    }
+    let known = Memory::from(&known);
+    if known.evidence().is_none() {
         return Err(Failure::State(
             "status.evidence.state cannot be read: use the kubectl-lockflight of the hub's version"
                 .to_owned(),
         ));
     }
+    let judgement = Judgement::open(trial, judge, Some(known));
     let standing = judgement.take(Vec::new());
     Ok(EvidenceView::of(&standing, as_of(&judgement)))
 }

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use lockflight::{
     draft::draft,
     hub::Hub as Objects,
-    judgement::{Judgement, Trial, judge_of},
+    judgement::{Judgement, Memory, Trial, judge_of},
     metrics::Subject,
     validate::resolve_all,
 };
@@ -53,17 +53,18 @@ fn as_the_hub_writes_it(worse: f64, retried: bool) -> (Rollout, EvidenceView) {
     let judge = judge_of(&templates, names, &plan.evidence);
     let revision = "7a1b2c3d4e".to_owned();
     let mut known: Option<EvidenceStatus> = None;
-    let mut judgement = None;
     for attempt in if retried { 1..=2 } else { 1..=1 } {
         let trial = Trial { revision: revision.clone(), attempt };
-        let opened = Judgement::open(trial, judge.clone(), known.as_ref());
+        let opened = Judgement::open(trial, judge.clone(), known.as_ref().map(Memory::from));
         for number in 0..40 {
             let _ = opened.take(vec![window(attempt * 100 + number, clusters[0], worse)]);
         }
-        known = opened.status();
-        judgement = Some(opened);
+        known = Some(opened.status().status);
     }
-    let standing = judgement.unwrap().take(Vec::new());
+    // A little is rounded on the way.
+    let memory = Memory::from(known.as_ref().unwrap());
+    let trial = Trial { revision, attempt: if retried { 2 } else { 1 } };
+    let standing = Judgement::open(trial, judge, Some(memory)).take(Vec::new());
     let last = if retried { 239 } else { 139 };
     let expected = EvidenceView::of(&standing, Some(end_of(last)));
     let mut object = json!(rollout);

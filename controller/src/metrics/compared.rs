@@ -97,7 +97,7 @@ pub(super) fn compare(
         let verdict = match (found, failed) {
             (Err(verdict), None) => verdict.clone(),
             (_, failed) => {
-                let level = judgement.level(&planned.key, &round.request.cluster);
+                let level = level_of(planned, judgement, &round.request.cluster);
                 judged(planned, &standing, failed.map(|(_, by)| *by), (*seen, level))
             }
         };
@@ -143,6 +143,11 @@ impl Pass<'_> {
             window_min: self.judgement.judge().episode / WINDOWS_PER_EPISODE,
             ..comparison.reading.clone()
         };
+        if reader.mark != comparison.mark {
+            // The template was edited: what was read of other series tells nothing about these.
+            reader.mark.clone_from(&comparison.mark);
+            reader.cursor = Cursor::default();
+        }
         if reader.cursor == Cursor::default() {
             reader.cursor = self.resumed(planned, &request.cluster);
         }
@@ -158,7 +163,8 @@ impl Pass<'_> {
         );
         reader.cursor = read.cursor;
         if let Some(level) = reader.cursor.level() {
-            self.judgement.keep_level(&planned.key, &request.cluster, level);
+            let name = comparison.level_name(&planned.key);
+            self.judgement.keep_level(&name, &request.cluster, level);
         }
         reader.newest = recent::newest_of_canary(&answers, &settings.split, &request.pods);
         reader.interval = recent::interval(&answers).or(reader.interval);
@@ -206,11 +212,17 @@ impl Pass<'_> {
     fn resumed(&self, planned: &PlannedMetric<'_>, cluster: &str) -> Cursor {
         let counted_until = self.judgement.counted_until(&planned.key, cluster);
         let cursor = counted_until.map_or_else(Cursor::default, Cursor::after);
-        match self.judgement.level(&planned.key, cluster) {
+        match level_of(planned, self.judgement, cluster) {
             Some(level) => cursor.with_level(level),
             None => cursor,
         }
     }
+}
+
+/// The level of a gauge that was reached in a cluster earlier in this attempt.
+fn level_of(planned: &PlannedMetric<'_>, judgement: &Judgement, cluster: &str) -> Option<f64> {
+    let name = planned.metric.comparison()?.level_name(&planned.key);
+    judgement.level(&name, cluster)
 }
 
 /// What needs no statistics: most of the canary's requests fail, and hardly any of stable's.

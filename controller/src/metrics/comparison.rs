@@ -1,6 +1,6 @@
 //! Comparisons with the stable revision, parsed at the door.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use chrono::TimeDelta;
 use lockflight_analysis::{
@@ -10,6 +10,7 @@ use lockflight_analysis::{
     reading::{self, Answers, Level, Split},
 };
 use lockflight_crds::Arms;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     plan::both_forms,
@@ -37,6 +38,8 @@ pub struct Comparison {
     pub margins: Margins,
     /// Greatest bad share that stable may have by itself; none where that is not looked at.
     pub(super) stable_health: Option<f64>,
+    /// Tells what is asked and read apart from what an edited template asks and reads.
+    pub(super) mark: String,
     /// Streams of the judge: up to three for a histogram, one for anything else.
     pub streams: usize,
 }
@@ -105,6 +108,11 @@ impl Comparison {
         (!self.counts_events()).then(|| format!("{level:.digits$}"))
     }
 
+    /// The name under which the levels of a metric are kept.
+    pub(super) fn level_name(&self, metric: &str) -> String {
+        format!("{metric}@{}", self.mark)
+    }
+
     /// Parses what stands under `field` in a template.
     pub(super) fn parse(
         field: &str,
@@ -155,6 +163,7 @@ impl Comparison {
             })
         });
         Ok(Self {
+            mark: mark_of(&source, &reading),
             stable_health: stable_health.transpose()?,
             streams: if matches!(source, Source::Histogram(_)) { EDGES_MAX } else { 1 },
             source,
@@ -162,6 +171,17 @@ impl Comparison {
             margins,
         })
     }
+}
+
+/// A mark of what is asked and of how it is read: four bytes of a hash, as hexadecimal digits.
+/// Another version of the hub may make another one; then a level is chosen anew.
+fn mark_of(source: &Source, reading: &reading::Settings) -> String {
+    let mut mark = String::new();
+    for byte in Sha256::digest(format!("{source:?} {reading:?}")).iter().take(4) {
+        // Writing to a String cannot fail.
+        let _ = write!(mark, "{byte:02x}");
+    }
+    mark
 }
 
 fn parse_source(

@@ -18,6 +18,7 @@ mod builtin;
 mod compared;
 mod comparison;
 mod compat;
+mod counters;
 mod history;
 mod jobs;
 mod pace;

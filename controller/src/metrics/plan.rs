@@ -10,7 +10,7 @@ use super::{
     pace::ROUND_MIN,
     query::{Builtins, alternation},
     sources::Sources,
-    state::{GateRequest, GateState},
+    state::{GateRequest, GateState, Reader},
     template::{Judge, ResolvedMetric},
     threshold::Rule,
 };
@@ -102,7 +102,8 @@ pub(super) fn plan<'a>(
     let question =
         |template: &str, key: &MetricName, metric: &'a ResolvedMetric| match &metric.judge {
             Judge::Compare(comparison) => {
-                let seconds = lookback(state, key, request.opened_at, now);
+                let reader = state.readers.get(key).filter(|reader| reader.mark == comparison.mark);
+                let seconds = lookback(reader, request.opened_at, now);
                 let source = &comparison.source;
                 if request.both_arms {
                     let selectors = source.selectors(&builtins);
@@ -141,13 +142,7 @@ pub(super) fn plan<'a>(
 }
 
 /// Seconds from now back to what has been counted, and some scrapes more.
-fn lookback(
-    state: &GateState,
-    key: &MetricName,
-    opened_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> u32 {
-    let reader = state.readers.get(key);
+fn lookback(reader: Option<&Reader>, opened_at: DateTime<Utc>, now: DateTime<Utc>) -> u32 {
     let interval = reader
         .and_then(|reader| reader.cursor.scrape_interval())
         .unwrap_or(SCRAPE_INTERVAL_DEFAULT);

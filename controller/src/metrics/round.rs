@@ -38,6 +38,11 @@ pub async fn evaluate(
     judgement: &Judgement,
 ) -> Evidence {
     let desk = sources.own();
+    if state.is_new()
+        && let Some(counted) = judgement.counted(&request.cluster)
+    {
+        state.count_on(&counted, &request.revision);
+    }
     state.turn_to(request);
     let asked_at = sources.now();
     let plan = plan(request, state, asked_at);
@@ -77,6 +82,9 @@ pub async fn evaluate(
         round.awaiting_first_samples(judged, state)
     });
     let gate = combine(&plan, metrics.collect());
+    if let Some(counted) = state.counted() {
+        judgement.keep_counted(&request.cluster, counted);
+    }
     let next_round_in = if state.silent_rounds > 0 {
         after_silence(state.silent_rounds)
     } else {
@@ -261,7 +269,7 @@ impl Round<'_> {
                 return unjudged(metric, Verdict::Error, &message);
             }
         };
-        let before = state.thresholds.get(&planned.key).map_or(0, |threshold| threshold.failures);
+        let before = state.failures(&planned.key);
         let (mut verdict, mut failures) =
             threshold(&metric.name, &pass.condition, &values, pass.failure_limit, before);
         let opened_at = self.request.opened_at;

@@ -77,13 +77,16 @@ pub struct Compared {
 }
 
 /// What is kept of a member from one round to the next, over the steps of an attempt. It may be
-/// lost at any time: a gate that starts over only takes longer.
+/// lost at any time: what thresholds have counted is in the status as well, and for the rest a
+/// gate that starts over only takes longer.
 #[derive(Debug, Default)]
 pub struct GateState {
     /// The gate that the thresholds below belong to.
-    gate: Option<(String, DateTime<Utc>)>,
+    pub(super) gate: Option<(String, DateTime<Utc>)>,
     /// Thresholds by metric.
     pub(super) thresholds: BTreeMap<MetricName, ThresholdState>,
+    /// Failures in a row that another process had counted, of thresholds not evaluated since.
+    pub(super) failures_before: BTreeMap<MetricName, u32>,
     /// Runs and analyses in the words of Argo Rollouts and Flagger.
     pub(super) compat: Compat,
     /// Jobs under way.
@@ -101,6 +104,8 @@ pub struct GateState {
 pub(super) struct Reader {
     /// What was consumed.
     pub(super) cursor: Cursor,
+    /// The mark of the comparison that it was read for.
+    pub(super) mark: String,
     /// Times of the newest samples of the canary's sources.
     pub(super) newest: Vec<DateTime<Utc>>,
     /// Time between scrapes, until the cursor knows better.
@@ -126,6 +131,11 @@ impl GateState {
         self.jobs.end();
     }
 
+    /// Whether it has served no gate yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.gate.is_none()
+    }
+
     /// Forgets what belongs to another gate: the failures and windows of the last step are not
     /// this step's. What has been read stays read.
     pub(super) fn turn_to(&mut self, request: &GateRequest) {
@@ -135,11 +145,18 @@ impl GateState {
         if is_new {
             self.jobs.end();
             self.thresholds.clear();
+            self.failures_before.clear();
             for reader in self.readers.values_mut() {
                 reader.step = StepCount::default();
             }
             self.gate = Some(gate);
         }
+    }
+
+    /// Failures in a row of a threshold.
+    pub(super) fn failures(&self, key: &MetricName) -> u32 {
+        let known = self.thresholds.get(key).map(|threshold| threshold.failures);
+        known.or_else(|| self.failures_before.get(key).copied()).unwrap_or(0)
     }
 
     /// Time between scrapes, once any metric has seen it.

@@ -12,7 +12,7 @@ use tempfile::tempdir;
 
 use super::Recorder;
 use crate::{
-    judgement::{Judgement, Trial},
+    judgement::{Judgement, Memory, Trial},
     shelf::Key,
 };
 
@@ -110,9 +110,9 @@ fn trial(attempt: i64) -> Trial {
     Trial { revision: "7a1b2c3d4e".to_owned(), attempt }
 }
 
-/// The evidence that a judgement would write into the status, in its own form.
+/// The evidence of a judgement, to the last bit.
 fn encoded(judgement: &Judgement) -> String {
-    judgement.status().unwrap().state
+    in_base64(judgement.memory().evidence().unwrap())
 }
 
 fn in_base64(evidence: &Evidence) -> String {
@@ -130,10 +130,10 @@ fn a_recording_replays_byte_for_byte() {
         judgement.record(&recorder, &rollout());
         let first = attempt(&judgement, worse, 5, |_| {});
         assert_eq!(first.crossed.is_some(), worse > 2.0);
-        let known = judgement.status();
+        let known = Memory::from(&judgement.status().status);
         let written = encoded(&judgement);
         // The next attempt begins with what is carried over.
-        let second = Judgement::open(trial(2), judge(), known.as_ref());
+        let second = Judgement::open(trial(2), judge(), Some(known));
         second.record(&recorder, &rollout());
         let standing = attempt(&second, 1.0, 6, |_| {});
         let written_then = encoded(&second);

@@ -63,7 +63,7 @@ pub struct TickInput<'a> {
 }
 
 /// What a tick decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Decision {
     /// The failed checks have reached the threshold: take the release back.
     Rollback,

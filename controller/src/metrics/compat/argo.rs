@@ -16,7 +16,13 @@ use lockflight_crds::Severity;
 use super::shown;
 use crate::{
     judgement::metric_name,
-    metrics::{answer::Answer, state::GateRequest, template::Judge, threshold::ArgoMetric},
+    metrics::{
+        answer::Answer,
+        counters::{KeptRun, time},
+        state::GateRequest,
+        template::Judge,
+        threshold::ArgoMetric,
+    },
 };
 
 /// Both runs of a member.
@@ -55,6 +61,36 @@ impl Runs {
         self.step = renewed(self.step.take(), request, false);
         self.attempt = renewed(self.attempt.take(), request, true);
         self.assess();
+    }
+
+    /// What was counted, of the step and of the attempt.
+    pub(super) fn kept(&self) -> (Option<KeptRun>, Option<KeptRun>) {
+        let kept = |open: &Option<OpenRun>| {
+            let OpenRun { run, labels } = open.as_ref()?;
+            let states = labels.iter().zip(&run.metrics);
+            Some(KeptRun {
+                started_at_ms: run.started_at.timestamp_millis(),
+                metrics: states
+                    .map(|(label, metric)| (label.key.to_string(), (&metric.state).into()))
+                    .collect(),
+            })
+        };
+        (kept(&self.step), kept(&self.attempt))
+    }
+
+    /// Runs that count on. Their rules come with the next request.
+    pub(super) fn counting_on(step: Option<KeptRun>, attempt: Option<KeptRun>) -> Self {
+        let open = |kept: KeptRun| {
+            let started_at = time(kept.started_at_ms)?;
+            let (mut metrics, mut labels) = (Vec::new(), Vec::new());
+            for (key, state) in kept.metrics {
+                labels.push(Label { key: key.as_str().into(), seen: String::new() });
+                let (rule, state) = (MetricRule::default(), landed(state.into()));
+                metrics.push(RunMetric { rule, state, dry_run: false });
+            }
+            Some(OpenRun { run: Run { started_at, metrics, terminate: false }, labels })
+        };
+        Self { step: step.and_then(open), attempt: attempt.and_then(open) }
     }
 
     /// Judges what was recorded.
@@ -194,6 +230,21 @@ fn renewed(old: Option<OpenRun>, request: &GateRequest, endless: bool) -> Option
     }
     let run = Run { started_at, metrics, terminate: false };
     (!labels.is_empty()).then_some(OpenRun { run, labels })
+}
+
+/// A measurement that was under way in another process is looked at once more: its Job has the
+/// same name.
+fn landed(mut state: MetricState) -> MetricState {
+    if state.is_in_flight() {
+        let before = match &state {
+            MetricState { consecutive_error: 1.., .. } => Some(Phase::Error),
+            MetricState { consecutive_success: 1.., .. } => Some(Phase::Successful),
+            MetricState { count: 1.., .. } => Some(Phase::Failed),
+            _ => None,
+        };
+        state.last = before.map(|phase| (phase, Some(DateTime::UNIX_EPOCH)));
+    }
+    state
 }
 
 /// A result as a condition sees it, and as a person does.

@@ -15,7 +15,12 @@ use lockflight_analysis::{
 use lockflight_crds as wire;
 
 use super::{parse::span, shown};
-use crate::metrics::{state::GateRequest, template::TemplateError, threshold::limit_text};
+use crate::metrics::{
+    counters::{KeptAnalysis, time},
+    state::GateRequest,
+    template::TemplateError,
+    threshold::limit_text,
+};
 
 /// What the checks of a template share.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +46,19 @@ impl FlaggerAnalysis {
                 no_data,
             },
         })
+    }
+
+    /// One whose rule is not known yet.
+    fn without_checks() -> Self {
+        Self {
+            interval: Duration::ZERO,
+            rule: AnalysisRule {
+                checks: Vec::new(),
+                threshold: 0,
+                failed_check_decay: 0,
+                no_data: NoData::Hold,
+            },
+        }
     }
 
     /// Adds a check; its position.
@@ -104,6 +122,34 @@ impl Analyses {
             }
             self.open.insert(template.name.clone(), analysis);
         }
+    }
+
+    /// What was counted, by template.
+    pub(super) fn kept(&self) -> Vec<(String, KeptAnalysis)> {
+        let kept = |analysis: &Analysis| KeptAnalysis {
+            failed_checks: analysis.state.failed_checks,
+            counts_from_ms: analysis.counts_from.timestamp_millis(),
+            decision: analysis.decision,
+            failed_last: analysis.failed_last,
+        };
+        self.open.iter().map(|(template, of)| (template.clone(), kept(of))).collect()
+    }
+
+    /// Analyses that count on. Their checks come with the next request.
+    pub(super) fn counting_on(kept: Vec<(String, KeptAnalysis)>) -> Self {
+        let open = kept.into_iter().filter_map(|(template, kept)| {
+            let analysis = Analysis {
+                of: FlaggerAnalysis::without_checks(),
+                state: TickState { failed_checks: kept.failed_checks },
+                counts_from: time(kept.counts_from_ms)?,
+                decision: kept.decision,
+                failed_last: kept.failed_last,
+                readings: Vec::new(),
+                seen: Vec::new(),
+            };
+            Some((template, analysis))
+        });
+        Self { open: open.collect() }
     }
 
     /// When the next look is due.
@@ -207,7 +253,11 @@ impl Analysis {
             self.state.failed_checks,
             self.of.rule.threshold.max(1)
         );
-        let seen = self.seen.get(position).map_or("nothing", String::as_str);
+        // After a restart of the hub the readings of the last look are not known any more.
+        let seen = self
+            .seen
+            .get(position)
+            .map_or("a reading before the hub started again", String::as_str);
         let check = self.of.rule.checks.get(position);
         let limit = check.map(|check| limit_text(check.limits)).unwrap_or_default();
         match self.decision {

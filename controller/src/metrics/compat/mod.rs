@@ -2,8 +2,8 @@
 //!
 //! The decisions are those of [`lockflight_analysis::compat`]; here is what they live in: which
 //! metrics make a run or an analysis, when they are asked, and what a person reads of it.
-//! What is counted lives in memory. A hub that starts again counts from nothing: all measurements
-//! that a step needs are taken once more, so nothing is promoted sooner for it.
+//! What is counted lives in memory, and in `status.evidence.counters` for a hub that starts again
+//! ([`super::counters`]).
 
 mod argo;
 mod flagger;
@@ -19,6 +19,7 @@ pub(super) use self::{
 };
 use super::{
     answer::{self, Answer},
+    counters::{KeptAnalysis, KeptRun},
     plan::PlannedMetric,
     state::GateRequest,
     template::Judge,
@@ -40,6 +41,26 @@ impl Compat {
     pub(super) fn turn_to(&mut self, request: &GateRequest, new_step: bool) {
         self.runs.turn_to(request, new_step);
         self.analyses.turn_to(request, new_step);
+    }
+
+    /// What the runs of the step and of the attempt have counted.
+    pub(super) fn kept_runs(&self) -> (Option<KeptRun>, Option<KeptRun>) {
+        self.runs.kept()
+    }
+
+    /// What the analyses have counted, by template.
+    pub(super) fn kept_analyses(&self) -> Vec<(String, KeptAnalysis)> {
+        self.analyses.kept()
+    }
+
+    /// Counts on where another process stopped, before anything else.
+    pub(super) fn count_on(
+        &mut self,
+        (step, attempt): (Option<KeptRun>, Option<KeptRun>),
+        analyses: Vec<(String, KeptAnalysis)>,
+    ) {
+        self.runs = Runs::counting_on(step, attempt);
+        self.analyses = Analyses::counting_on(analyses);
     }
 
     /// Whether a metric is to be asked now.
@@ -124,5 +145,7 @@ fn shown(values: &[f64]) -> String {
     text.join(", ")
 }
 
+#[cfg(test)]
+mod restart_tests;
 #[cfg(test)]
 mod tests;

@@ -32,37 +32,37 @@ fn request(spec: &Value) -> Result<GateRequest, TemplateError> {
     })
 }
 
-fn argo(name: &str, fields: &Value) -> Value {
+pub(super) fn argo(name: &str, fields: &Value) -> Value {
     json!({"name": name, "threshold": {"query": name, "argo": fields}})
 }
 
-fn flagger(name: &str, fields: &Value) -> Value {
+pub(super) fn flagger(name: &str, fields: &Value) -> Value {
     json!({"name": name, "threshold": {"query": name, "flagger": fields}})
 }
 
 /// A gate at a time of its own.
-struct Play {
-    request: GateRequest,
-    state: GateState,
+pub(super) struct Play {
+    pub(super) request: GateRequest,
+    pub(super) state: GateState,
 }
 
 impl Play {
-    fn new(spec: &Value) -> Self {
+    pub(super) fn new(spec: &Value) -> Self {
         Self { request: request(spec).expect("a sound template"), state: GateState::default() }
     }
 
-    fn metrics(metrics: &[Value]) -> Self {
+    pub(super) fn metrics(metrics: &[Value]) -> Self {
         Self::new(&json!({"metrics": metrics}))
     }
 
     /// The step's weight comes into force at this second.
-    fn open(&mut self, second: i64) {
+    pub(super) fn open(&mut self, second: i64) {
         self.request.opened_at = at(second);
     }
 
     /// A round at this second: who was asked, and each metric's verdict. `answers` are by metric;
     /// no values are an answer too, and who has none has an error.
-    fn round(
+    pub(super) fn round(
         &mut self,
         second: i64,
         answers: &[(&str, &[f64])],

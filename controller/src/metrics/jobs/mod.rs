@@ -97,6 +97,19 @@ impl Jobs {
         }
     }
 
+    /// Measurements that came to a result, by metric.
+    pub(super) fn finished(&self) -> Vec<(String, u32)> {
+        let metrics = self.metrics.iter().filter(|(_, begun)| begun.finished > 0);
+        metrics.map(|(metric, begun)| (metric.to_string(), begun.finished)).collect()
+    }
+
+    /// Goes on with the numbers that another process had come to.
+    pub(super) fn count_on(&mut self, finished: Vec<(String, u32)>) {
+        for (metric, finished) in finished {
+            self.metrics.entry(metric.as_str().into()).or_default().finished = finished;
+        }
+    }
+
     /// Ends all that are under way, and forgets what was measured.
     pub(super) fn end(&mut self) {
         let metrics = std::mem::take(&mut self.metrics);

@@ -86,18 +86,20 @@ async fn the_level_outlives_the_hub_and_not_the_attempt() {
     let known = judgement(&request);
     let mut state = GateState::default();
     follow(&sources(mock.provider("60s")), &request, &mut state, &known, 10).await;
-    let status = known.status().expect("a status");
-    assert_eq!(status.levels["golden/memory"]["eu-west-1"], "125");
+    let status = known.status().status;
+    let (name, of_metric) = status.levels.first_key_value().expect("a level");
+    assert_eq!((status.levels.len(), of_metric["eu-west-1"].as_str()), (1, "125"));
+    assert!(name.starts_with("golden/memory@"), "{name}");
 
     // With most of the traffic gone stable's pods show less than ever.
     let quiet = Mock::start(TimeDelta::zero(), both(100.0, 40.0)).await;
     for (attempt, expect) in [(1, 125.0), (2, 50.0)] {
         let trial = Trial { revision: request.revision.clone(), attempt };
         let judge = known.judge().clone();
-        let resumed = Judgement::open(trial, judge, Some(&status));
+        let resumed = Judgement::open(trial, judge, Some((&status).into()));
         let (sources, mut state) = (sources(quiet.provider("60s")), GateState::default());
         let last = follow(&sources, &request, &mut state, &resumed, 6).await;
-        assert_eq!(resumed.level("golden/memory", "eu-west-1"), Some(expect), "{attempt}");
+        assert_eq!(resumed.level(name, "eu-west-1"), Some(expect), "{attempt}");
         assert!(last.compared.is_some_and(|compared| compared.step.windows > 0), "{attempt}");
     }
 }
@@ -127,4 +129,44 @@ async fn without_stable_a_gauge_is_not_compared() {
     let evidence = ask(mock.provider("60s"), &request, &mut GateState::default()).await;
     assert_eq!((evidence.gate.verdict, evidence.gate.samples), (Verdict::Pass, None));
     assert!(evidence.gate.metrics[0].message.contains("nothing to compare with"));
+}
+
+#[tokio::test]
+async fn an_edited_template_gets_a_level_of_its_own() {
+    let before = request(&[memory(&json!({}))]);
+    // Another series, another margin, and nothing that concerns the level.
+    let cases = [
+        (json!({"gauge": "queue"}), 5.0, "another series"),
+        (
+            json!({"tolerate": {"ratio": "2", "difference": "0.05"},
+            "ruleOut": {"ratio": "3", "difference": "0.2"}}),
+            200.0,
+            "another margin",
+        ),
+        (json!({"ruleOut": {"ratio": "3", "difference": "0.2"}}), 125.0, "the same level"),
+    ];
+    for (edit, expect, what) in cases {
+        let shown = |query: &str| {
+            let (canary, stable) =
+                if query.starts_with("queue") { (4.0, 4.0) } else { (100.0, 100.0) };
+            matrix(&[shows("c", 390, canary), shows("s", 390, stable)])
+        };
+        let mock = Mock::start(TimeDelta::zero(), shown).await;
+        let known = judgement(&before);
+        let (sources, mut state) = (sources(mock.provider("60s")), GateState::default());
+        follow(&sources, &before, &mut state, &known, 6).await;
+        let after = request(&[memory(&edit)]);
+        // The hub that has seen the edit, and one that starts again after it.
+        let status = known.status().status;
+        let trial = known.trial().clone();
+        let again = Judgement::open(trial, known.judge().clone(), Some((&status).into()));
+        for (judgement, mut state) in [(&known, state), (&again, GateState::default())] {
+            follow(&sources, &after, &mut state, judgement, 6).await;
+            let levels = judgement.status().status.levels;
+            assert_eq!(levels.len(), 1, "{what}: {levels:?}");
+            let level = levels.values().next().and_then(|of| of.get("eu-west-1"));
+            let level = level.and_then(|level| level.parse::<f64>().ok());
+            assert_eq!(level, Some(expect), "{what}");
+        }
+    }
 }
