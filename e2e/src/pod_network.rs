@@ -133,7 +133,8 @@ impl Drop for PodNetwork {
     }
 }
 
-/// Packets for which the network of a process had no route, in and out: what a policy refused.
+/// Connections and packets for which the network of a process had no way out: what a policy
+/// refused to the pod.
 pub fn refused(process: u32) -> anyhow::Result<u64> {
     refused_of(&std::fs::read_to_string(format!("/proc/{process}/net/snmp"))?)
 }
@@ -142,9 +143,9 @@ fn refused_of(counters: &str) -> anyhow::Result<u64> {
     let mut lines = counters.lines().filter_map(|line| line.strip_prefix("Ip: "));
     let (names, values) = (lines.next(), lines.next());
     let (names, values) = names.zip(values).context("no counters of IP")?;
-    let pairs = names.split(' ').zip(values.split(' '));
-    let no_routes = pairs.filter(|(name, _)| matches!(*name, "OutNoRoutes" | "InNoRoutes"));
-    no_routes.map(|(_, value)| Ok(value.trim().parse::<u64>()?)).sum()
+    let mut pairs = names.split(' ').zip(values.split(' '));
+    let (_, value) = pairs.find(|(name, _)| *name == "OutNoRoutes").context("none")?;
+    Ok(value.trim().parse()?)
 }
 
 /// Ports to which a process's network has TCP connections open, other than to its own `listening`.
@@ -178,9 +179,9 @@ mod tests {
     use super::{connected_in, refused_of};
 
     #[test]
-    fn refusals_are_counted_both_ways() {
-        let counters = "Ip: Forwarding InNoRoutes OutNoRoutes\nIp: 1 3 4\nTcp: X\nTcp: 9\n";
-        assert_eq!(refused_of(counters).unwrap(), 7);
+    fn refusals_are_counted() {
+        let counters = "Ip: Forwarding OutNoRoutes InHdrErrors\nIp: 1 4 2\nTcp: X\nTcp: 9\n";
+        assert_eq!(refused_of(counters).unwrap(), 4);
         assert!(refused_of("Tcp: X\nTcp: 9\n").is_err());
     }
 

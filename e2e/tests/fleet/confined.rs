@@ -150,9 +150,9 @@ async fn without_a_rule(
     let says = |rollout: &Rollout| {
         look::is_current(rollout)
             && look::condition(rollout, types::READY)
-                .is_some_and(|(_, message)| message.contains(PROMETHEUS))
+                .is_some_and(|(reason, _)| matches!(reason, "AnalysisError" | "NoData"))
     };
-    service.wait_for("the source that cannot be reached to be named", SOON, says).await?;
+    service.wait_for("the gate to have no measurements", SOON, says).await?;
     wait::until("a refusal to be counted", SOON, async || {
         ensure!(pod_network::refused(process)? > before, "none of the packets was refused");
         Ok(())
