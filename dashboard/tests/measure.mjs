@@ -45,6 +45,21 @@ function fetched(fleet, path) {
   });
 }
 
+/** What an open dashboard asks of the server: everything once, and then every change. */
+async function followed(fleet) {
+  const headers = { authorization: "Bearer viewer" };
+  const { cursor } = await (await fetch(`${fleet.url}/api/v1/snapshot`, { headers })).json();
+  return new Promise((resolve, reject) => {
+    const request = http.get(`${fleet.url}/api/v1/stream`, { headers: { ...headers, "last-event-id": cursor } }, (answer) => {
+      answer.resume();
+      answer.on("error", () => {});
+      if (answer.statusCode === 200) resolve(request);
+      else reject(new Error(`the stream was answered ${answer.statusCode}`));
+    });
+    request.on("error", reject);
+  });
+}
+
 async function measure() {
   const fleet = await startFleet({
     profile: process.env.PROFILE ?? "release",
@@ -68,12 +83,12 @@ async function measure() {
     return seen.sort((a, b) => a - b)[Math.floor(seen.length / 2)];
   };
 
-  const pages = [];
+  const readers = [];
   for (const count of OPEN) {
-    while (pages.length < count) pages.push(await openPage(browser, fleet));
-    note(`server: resident with ${count} dashboards open, MiB (with the fleet)`, await resident(5), 1);
+    while (readers.length < count) readers.push(await followed(fleet));
+    note(`server: resident with ${count} dashboards open, MiB (with the fleet)`, await resident(10), 1);
   }
-  for (const { context } of pages) await context.close();
+  for (const reader of readers) reader.destroy();
 
   await fetched(fleet, "/api/v1/snapshot");
   const { page, context } = await openPage(browser, fleet);
