@@ -12,7 +12,7 @@ use lockflight_e2e::service::{DemoService, Release, Settings};
 use lockflight_e2e::{http, wait};
 use serde_json::json;
 
-use crate::bed::{Bed, RELEASE, RPS, now};
+use crate::bed::{Bed, RELEASE, RPS, SOON, now};
 
 /// What the hub sees of a member is so old, and what it writes comes so late: between the two
 /// somebody else has always written.
@@ -52,15 +52,20 @@ pub(crate) async fn writes_of_others_cost_another_try_and_nothing_else(
     ensure!(report.of_version("v2") > 0, "v2 never served: {report}");
     ensure!(service.weights("m1").await? == (100, 0), "{:?}", service.weights("m1").await?);
 
-    let log = bed.fleet.member("m1")?.cluster.audit()?.by_user(LOCKFLIGHT).since(begun);
-    let log = log.only(|event| event.namespace() == Some(service.namespace()));
-    for (_, _, plural) in KINDS {
-        let of_kind = || log.iter().filter(|event| event.resource() == plural);
-        let late = of_kind().filter(|event| is_late(event)).count();
-        let read = of_kind().filter(|event| event.verb == "get").count();
-        ensure!(late > 0 && read == late, "{plural}: {late} late writes, {read} reads");
-    }
-    Ok(())
+    let member = &bed.fleet.member("m1")?.cluster;
+    // A write may be too late at this very moment, by chance: its read follows.
+    wait::until("every late write to be followed by a read", SOON, async || {
+        let log = member.audit()?.by_user(LOCKFLIGHT).since(begun);
+        let log = log.only(|event| event.namespace() == Some(service.namespace()));
+        for (_, _, plural) in KINDS {
+            let of_kind = || log.iter().filter(|event| event.resource() == plural);
+            let late = of_kind().filter(|event| is_late(event)).count();
+            let read = of_kind().filter(|event| event.verb == "get").count();
+            ensure!(late > 0 && read == late, "{plural}: {late} late writes, {read} reads");
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// The test of a JSON patch that fails is answered with 422.
