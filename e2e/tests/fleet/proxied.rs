@@ -62,11 +62,14 @@ fn service_of(member: u8) -> [serde_json::Value; 2] {
             "spec": { "ports": [{ "name": "web", "port": port }] },
         }),
         json!({
-            "apiVersion": "v1", "kind": "Endpoints", "metadata": metadata,
-            "subsets": [{
-                "addresses": [{ "ip": addresses::prometheus(member) }],
-                "ports": [{ "name": "web", "port": port }],
-            }],
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {
+                "name": "prometheus", "namespace": SOURCE,
+                "labels": { "kubernetes.io/service-name": "prometheus" },
+            },
+            "addressType": "IPv4",
+            "endpoints": [{ "addresses": [addresses::prometheus(member)] }],
+            "ports": [{ "name": "web", "port": port }],
         }),
     ]
 }
