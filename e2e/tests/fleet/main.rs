@@ -21,7 +21,6 @@ mod look;
 mod metrics;
 mod monitoring;
 mod partition;
-mod proxied;
 mod revisions;
 mod rights;
 mod roles;
@@ -101,7 +100,6 @@ fn play() -> anyhow::Result<ExitCode> {
         thresholds::threshold_of_flagger_tells_good_from_bad,
         thresholds::threshold_with_two_meanings_is_refused_at_the_door,
         thresholds::job_measures_and_takes_the_release_back,
-        proxied::metrics_come_through_the_members_api_server,
         trust::tools_for_trust_agree_with_the_hub,
         metrics::nothing_is_written_at_rest,
         dashboard::dashboard_refuses_every_bad_credential_on_every_route,

@@ -14,20 +14,15 @@ use lockflight_e2e::fleet::built_beside;
 use lockflight_e2e::{access, audit, process, wait};
 
 use crate::bed::{Bed, SOON};
-use crate::proxied;
 
 /// Where the hub lacks a right, because a test is about just that: member's namespace, resource.
-const RIGHTS_MISSING: [(&str, &str); 3] = [
-    ("locked-route", "gateway.networking.k8s.io/httproutes"),
-    ("jobs", "batch/jobs"),
-    (proxied::SOURCE, "/services/proxy"),
-];
+const RIGHTS_MISSING: [(&str, &str); 2] =
+    [("locked-route", "gateway.networking.k8s.io/httproutes"), ("jobs", "batch/jobs")];
 
 /// The roles of the hub's account, of both charts.
 const HUB_ROLES: [&str; 3] =
     ["ClusterRole lockflight", "ClusterRole lockflight-dashboard", "Role lockflight"];
-const MEMBER_ROLES: [&str; 3] =
-    ["Role lockflight", "Role lockflight-jobs", "Role lockflight-metrics"];
+const MEMBER_ROLES: [&str; 2] = ["Role lockflight", "Role lockflight-jobs"];
 
 /// `group/resource verb`, for example `apps/deployments patch`, by the role that grants it.
 type Rights = BTreeMap<String, BTreeSet<String>>;
