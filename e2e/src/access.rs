@@ -49,11 +49,14 @@ pub(crate) async fn set_up_member(member: &Cluster, helm: &Path) -> anyhow::Resu
     apply::apply_all(&client, &render(helm, Chart::Member, json!({})).await?).await
 }
 
-/// Values of the hub's chart: all that needs no kind from elsewhere.
+/// Values of the hub's chart: all that needs no kind from elsewhere, with the ports that there are
+/// on a fleet.
 fn hub_values() -> Value {
+    let egress = [addresses::APISERVER_PORT, addresses::PROMETHEUS_PORT];
     json!({
-        "dashboard": { "enabled": true },
-        "networkPolicy": { "enabled": true },
+        "listen": { "port": addresses::HUB_CONTROLLER.port() },
+        "dashboard": { "enabled": true, "port": addresses::HUB_DASHBOARD.port() },
+        "networkPolicy": { "enabled": true, "egressPorts": egress },
         "podDisruptionBudget": { "enabled": true },
     })
 }
@@ -92,6 +95,18 @@ pub(crate) async fn grant_jobs(
 ) -> anyhow::Result<()> {
     let values = json!({ "namespaces": [namespace], "jobs": { "enabled": true } });
     apply_in_all(members, helm, values).await
+}
+
+/// Gives the hub the right to reach one Service of the member's namespace `source` through its API
+/// server; `service` is named as in the request.
+pub(crate) async fn grant_metrics(
+    members: &[&Cluster],
+    helm: &Path,
+    source: &str,
+    service: &str,
+) -> anyhow::Result<()> {
+    let metrics = json!({ "enabled": true, "namespace": source, "services": [service] });
+    apply_in_all(members, helm, json!({ "metrics": metrics })).await
 }
 
 async fn apply_in_all(members: &[&Cluster], helm: &Path, values: Value) -> anyhow::Result<()> {

@@ -17,6 +17,9 @@ pub const HUB_CONTROLLER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 201
 /// Where the hub controller serves its dashboard, where it is on.
 pub const HUB_DASHBOARD: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 201, 0, 5), 9091);
 
+/// Where a name server listens, in the test that has one.
+pub const NAMESERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 201, 0, 53), 53);
+
 /// Address of cluster `c`'s control plane.
 #[must_use]
 pub const fn control_plane(c: u8) -> Ipv4Addr {

@@ -1,6 +1,7 @@
 //! What an API server was asked to do, from its audit log: proof that does not depend on what a
 //! program says about itself.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
@@ -56,6 +57,9 @@ pub struct Event {
     pub request_received_timestamp: DateTime<Utc>,
     /// When this line's stage was reached.
     pub stage_timestamp: DateTime<Utc>,
+    /// What the API server notes beside it, for example why the request was let in.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Who asked.
@@ -117,6 +121,25 @@ impl Event {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.object_ref.as_ref()?.name.as_deref()
+    }
+
+    /// `group/resource verb`, for example `apps/deployments patch`.
+    #[must_use]
+    pub fn right(&self) -> Option<String> {
+        let object = self.object_ref.as_ref()?;
+        let subresource = object.subresource.as_ref().map(|name| format!("/{name}"));
+        let resource = format!("{}{}", object.resource, subresource.unwrap_or_default());
+        Some(format!("{}/{resource} {}", object.api_group, self.verb))
+    }
+
+    /// The role that let the request in, by the API server's own word: `ClusterRole view`.
+    #[must_use]
+    pub fn let_in_by(&self) -> Option<String> {
+        // RBAC: allowed by RoleBinding "lockflight/shop" of Role "lockflight" to ServiceAccount …
+        let reason = self.annotations.get("authorization.k8s.io/reason")?;
+        let mut parts = reason.strip_prefix("RBAC: allowed by ")?.split('"').skip(2);
+        let kind = parts.next()?.trim().strip_prefix("of ")?;
+        Some(format!("{kind} {}", parts.next()?))
     }
 
     /// HTTP status of the answer.
@@ -217,7 +240,7 @@ impl<'a> IntoIterator for &'a Log {
 mod tests {
     use super::{LOCKFLIGHT, Log};
 
-    const LINES: &str = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Request","auditID":"1","stage":"ResponseComplete","requestURI":"/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/checkout","verb":"patch","user":{"username":"system:serviceaccount:lockflight-system:lockflight","groups":["system:serviceaccounts"]},"sourceIPs":["10.201.1.1"],"objectRef":{"resource":"httproutes","namespace":"shop","name":"checkout","apiGroup":"gateway.networking.k8s.io","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":200},"requestObject":[{"op":"test"}],"requestReceivedTimestamp":"2026-11-23T10:00:00.000001Z","stageTimestamp":"2026-11-23T10:00:00.010000Z"}
+    const LINES: &str = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Request","auditID":"1","stage":"ResponseComplete","requestURI":"/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/checkout","verb":"patch","user":{"username":"system:serviceaccount:lockflight-system:lockflight","groups":["system:serviceaccounts"]},"sourceIPs":["10.201.1.1"],"objectRef":{"resource":"httproutes","namespace":"shop","name":"checkout","apiGroup":"gateway.networking.k8s.io","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":200},"requestObject":[{"op":"test"}],"requestReceivedTimestamp":"2026-11-23T10:00:00.000001Z","stageTimestamp":"2026-11-23T10:00:00.010000Z","annotations":{"authorization.k8s.io/decision":"allow","authorization.k8s.io/reason":"RBAC: allowed by RoleBinding \"lockflight/shop\" of Role \"lockflight\" to ServiceAccount \"lockflight/lockflight-system\""}}
 {"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"2","stage":"ResponseStarted","requestURI":"/api/v1/pods?watch=true","verb":"watch","user":{"username":"admin"},"objectRef":{"resource":"pods","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":200},"requestReceivedTimestamp":"2026-11-23T10:00:01.000001Z","stageTimestamp":"2026-11-23T10:00:01.010000Z"}
 {"kind":"Event","half"#;
 
@@ -232,6 +255,8 @@ mod tests {
             ("httproutes", Some("shop"), Some("checkout"), Some(200))
         );
         assert_eq!(event.request_object.as_ref().unwrap()[0]["op"], "test");
+        assert_eq!(event.right().as_deref(), Some("gateway.networking.k8s.io/httproutes patch"));
+        assert_eq!(event.let_in_by().as_deref(), Some("Role lockflight"));
         assert_eq!(writes.len(), 1);
         assert!(writes.since("2026-11-23T10:00:00.5Z".parse().unwrap()).is_empty());
     }

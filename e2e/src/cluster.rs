@@ -18,7 +18,8 @@ const GRACE: Duration = Duration::from_secs(3);
 const CONTROLLERS: &str = "deployment-controller,replicaset-controller,endpointslice-controller,\
 serviceaccount-controller,root-ca-certificate-publisher-controller,namespace-controller,\
 garbage-collector-controller,horizontal-pod-autoscaler-controller,disruption-controller,\
-pod-garbage-collector-controller,job-controller,resourcequota-controller";
+pod-garbage-collector-controller,job-controller,resourcequota-controller,\
+clusterrole-aggregation-controller";
 
 /// A running cluster.
 pub struct Cluster {

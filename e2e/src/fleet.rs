@@ -15,6 +15,7 @@ use crate::gateway::Gateway;
 use crate::hub_process::HubProcess;
 use crate::kubelet::{self, Kubelet};
 use crate::phases::Phases;
+use crate::pod_network::PodNetwork;
 use crate::prometheus::Prometheus;
 use crate::reach::Reach;
 use crate::run_dir::RunDir;
@@ -210,6 +211,18 @@ impl Fleet {
         access::grant_jobs(&[&self.member(member)?.cluster], &self.helm, namespace).await
     }
 
+    /// Lets the hub reach a Service of a member's namespace `source` through the API server;
+    /// `service` is named as in the request, for example `http:prometheus:9090`.
+    pub async fn allow_metrics(
+        &self,
+        member: &str,
+        source: &str,
+        service: &str,
+    ) -> anyhow::Result<()> {
+        let member = &self.member(member)?.cluster;
+        access::grant_metrics(&[member], &self.helm, source, service).await
+    }
+
     /// Makes the `Cluster` and `MetricProvider` objects of all members in the hub, or brings them
     /// up to date with the namespaces that have opted in.
     pub async fn register_members(&self) -> anyhow::Result<()> {
@@ -239,7 +252,7 @@ impl Fleet {
         env: Vec<(String, String)>,
     ) -> anyhow::Result<HubProcess> {
         let kubeconfig = access::write_own_kubeconfig(&self.hub).await?;
-        HubProcess::new(program, &kubeconfig, self.dir(), env, Vec::new())
+        HubProcess::new(Vec::new(), program, &kubeconfig, self.dir(), env, Vec::new())
     }
 
     /// The same with everything on: the dashboard, at [`addresses::HUB_DASHBOARD`] and with
@@ -249,13 +262,32 @@ impl Fleet {
         program: &Path,
         env: Vec<(String, String)>,
     ) -> anyhow::Result<HubProcess> {
+        self.whole(Vec::new(), program, env).await
+    }
+
+    /// The same in a network of its own.
+    pub async fn hub_process_in(
+        &self,
+        network: &PodNetwork,
+        program: &Path,
+        env: Vec<(String, String)>,
+    ) -> anyhow::Result<HubProcess> {
+        self.whole(network.around(), program, env).await
+    }
+
+    async fn whole(
+        &self,
+        around: Vec<String>,
+        program: &Path,
+        env: Vec<(String, String)>,
+    ) -> anyhow::Result<HubProcess> {
         let kubeconfig = access::write_own_kubeconfig(&self.hub).await?;
         let all = vec![
             format!("--dashboard-listen={}", addresses::HUB_DASHBOARD),
             "--dashboard-sign-in=token".to_owned(),
             format!("--record={}", self.recordings().display()),
         ];
-        HubProcess::new(program, &kubeconfig, self.dir(), env, all)
+        HubProcess::new(around, program, &kubeconfig, self.dir(), env, all)
     }
 
     /// Folder with what the judge of [`Self::whole_hub_process`] was shown.

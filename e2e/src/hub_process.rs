@@ -18,9 +18,11 @@ pub struct HubProcess {
 }
 
 impl HubProcess {
-    /// Prepares `program`; `kubeconfig` is that of its ServiceAccount, and `more` are arguments
-    /// beside those that every hub needs.
+    /// Prepares `program`; `around` is the command line that runs it, if it is not to be run as it
+    /// is; `kubeconfig` is that of its ServiceAccount, and `more` are arguments beside those that
+    /// every hub needs.
     pub(crate) fn new(
+        around: Vec<String>,
         program: &Path,
         kubeconfig: &Path,
         dir: &Path,
@@ -28,6 +30,7 @@ impl HubProcess {
         more: Vec<String>,
     ) -> anyhow::Result<Self> {
         let args = [
+            program.display().to_string(),
             "run".to_owned(),
             "--kubeconfig".to_owned(),
             kubeconfig.display().to_string(),
@@ -36,11 +39,12 @@ impl HubProcess {
             "--listen".to_owned(),
             HUB_CONTROLLER.to_string(),
         ];
+        let mut line = around.into_iter().chain(args).chain(more);
         Ok(Self {
             process: Process::new(Spec {
                 name: "the hub controller".to_owned(),
-                program: program.to_owned(),
-                args: args.into_iter().chain(more).collect(),
+                program: line.next().context("no program")?.into(),
+                args: line.collect(),
                 env,
                 log: process::create_log(dir.join("lockflight.log"))?,
             }),

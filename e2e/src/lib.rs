@@ -24,6 +24,7 @@ pub mod load;
 pub mod namespace;
 mod phases;
 pub mod pki;
+pub mod pod_network;
 pub mod process;
 pub mod prometheus;
 pub mod reach;

@@ -4,11 +4,14 @@
 //! namespace and a Rollout of its own. Run it by name, with a filter if not all of it is wanted:
 //! `cargo test -p lockflight-e2e --test fleet -- bad_release`.
 
+mod aggregated;
 mod bad;
 mod bed;
 mod change;
 mod commands;
+mod confined;
 mod conflict;
+mod contended;
 mod counters;
 mod crash;
 mod dashboard;
@@ -20,6 +23,7 @@ mod look;
 mod metrics;
 mod monitoring;
 mod partition;
+mod revisions;
 mod rights;
 mod roles;
 mod stall;
@@ -77,6 +81,8 @@ fn play() -> anyhow::Result<ExitCode> {
         commands::abort_at_rest_changes_nothing_and_spares_the_next_release,
         conflict::foreign_weight_is_named_and_not_fought,
         conflict::abort_takes_the_traffic_off_where_the_route_may_not_be_written,
+        contended::writes_of_others_cost_another_try_and_nothing_else,
+        revisions::old_revisions_are_deleted_beyond_the_last_three,
         change::newer_revision_in_mid_rollout_loses_nothing,
         change::newer_revision_in_mid_promotion_loses_nothing,
         change::spec_reverted_to_stable_takes_the_release_back,
@@ -105,6 +111,8 @@ fn play() -> anyhow::Result<ExitCode> {
         dashboard::dashboard_gives_people_what_rbac_gives_them,
         dashboard::dashboard_follows_a_real_rollout,
         dashboard::dashboard_abort_in_a_browser_takes_the_traffic_off,
+        confined::hub_works_under_the_charts_network_policy,
+        aggregated::kubernetes_own_roles_have_lockflights_rights,
         roles::approving_needs_the_right_to_approve,
         monitoring::alert_rules_do_what_their_tests_say,
         monitoring::every_panel_has_data_and_every_rule_can_be_asked,

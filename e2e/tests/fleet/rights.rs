@@ -1,6 +1,6 @@
 //! The charts grant what the hub uses, and nothing else: compared with the API servers' audit logs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Pod;
@@ -15,70 +15,106 @@ use lockflight_e2e::{access, audit, process, wait};
 
 use crate::bed::{Bed, SOON};
 
-/// Namespaces of the tests in which the hub lacks rights: refusals are their point.
-const RIGHTS_MISSING: [&str; 2] = ["locked-route", "jobs"];
+/// Where the hub lacks a right, because a test is about just that: member's namespace, resource.
+const RIGHTS_MISSING: [(&str, &str); 2] =
+    [("locked-route", "gateway.networking.k8s.io/httproutes"), ("jobs", "batch/jobs")];
 
-/// What is granted and need not be used by these tests, and why.
-const NOT_USED_HERE: [(&str, &str); 4] = [
-    ("apps/deployments delete", "old revisions, more of them than any of these tests makes"),
-    ("apps/deployments get", "reads again after a conflict, which comes by chance"),
-    ("/services get", "reads again after a conflict, which comes by chance"),
-    ("gateway.networking.k8s.io/httproutes get", "reads again after a conflict"),
-];
+/// The roles of the hub's account, of both charts.
+const HUB_ROLES: [&str; 3] =
+    ["ClusterRole lockflight", "ClusterRole lockflight-dashboard", "Role lockflight"];
+const MEMBER_ROLES: [&str; 2] = ["Role lockflight", "Role lockflight-jobs"];
 
-/// `group/resource verb`, for example `apps/deployments patch`.
-type Rights = BTreeSet<String>;
+/// `group/resource verb`, for example `apps/deployments patch`, by the role that grants it.
+type Rights = BTreeMap<String, BTreeSet<String>>;
 
-/// No request of the hub is refused, and after all tests no right is left that none of them used.
+/// On each side by itself, role by role: no request of the hub is refused, and after all tests no
+/// right is left that none of them used.
 pub(crate) async fn charts_grant_what_is_used_and_nothing_else(bed: &Bed) -> anyhow::Result<()> {
-    let mut granted = Rights::new();
-    let mut used = Rights::new();
-    for cluster in bed.fleet.clusters() {
-        let name = cluster.name();
-        let log = cluster.audit()?.by_user(audit::LOCKFLIGHT);
-        let refused: BTreeSet<String> = log
-            .iter()
-            .filter(|event| event.code() == Some(403))
-            .filter(|event| event.namespace().is_none_or(|name| !RIGHTS_MISSING.contains(&name)))
-            .map(|event| format!("{} {}", event.verb, event.request_uri))
-            .collect();
-        ensure!(refused.is_empty(), "{name} refused the hub: {refused:#?}");
-        used.extend(log.iter().filter_map(right));
-        granted.extend(granted_in(cluster).await.with_context(|| format!("the rights in {name}"))?);
-    }
-    ensure!(granted.len() > 20, "only {granted:?} are granted: is the account another one?");
-    pod_is_accepted(&bed.fleet.hub).await?;
-    if !bed.whole {
-        return Ok(());
-    }
-    let excused: Rights = NOT_USED_HERE.iter().map(|(right, _)| (*right).to_owned()).collect();
-    let idle: Vec<_> =
-        granted.difference(&used).filter(|right| !excused.contains(*right)).collect();
-    ensure!(idle.is_empty(), "granted and never used: {idle:#?}");
-    let unknown: Vec<_> = excused.difference(&granted).collect();
-    ensure!(unknown.is_empty(), "excused and not granted: {unknown:#?}");
-    Ok(())
+    let members: Vec<_> = bed.fleet.members.iter().map(|member| &member.cluster).collect();
+    let mut faults = Vec::new();
+    faults.extend(side(bed, &[&bed.fleet.hub], &HUB_ROLES, &[]).await.context("the hub")?);
+    faults.extend(side(bed, &members, &MEMBER_ROLES, &RIGHTS_MISSING).await.context("members")?);
+    ensure!(faults.is_empty(), "{faults:#?}");
+    pod_is_accepted(&bed.fleet.hub).await
 }
 
-fn right(event: &audit::Event) -> Option<String> {
-    let object = event.object_ref.as_ref()?;
-    let subresource = object.subresource.as_ref().map(|name| format!("/{name}"));
-    let resource = format!("{}{}", object.resource, subresource.unwrap_or_default());
-    Some(format!("{}/{resource} {}", object.api_group, event.verb))
+/// What is wrong with the rights on one side. Members have the same chart, so what is used in one
+/// of them, or in one namespace, is needed in all.
+async fn side(
+    bed: &Bed,
+    clusters: &[&Cluster],
+    roles: &[&str],
+    missing: &[(&str, &str)],
+) -> anyhow::Result<Vec<String>> {
+    let (mut granted, mut used, mut faults) = (Rights::new(), Rights::new(), Vec::new());
+    let mut provoked = BTreeSet::new();
+    for cluster in clusters {
+        let name = cluster.name();
+        for (role, rights) in granted_in(cluster).await.with_context(|| name.to_owned())? {
+            granted.entry(role).or_default().extend(rights);
+        }
+        for event in cluster.audit()?.by_user(audit::LOCKFLIGHT) {
+            let Some(right) = event.right() else { continue };
+            if event.code() == Some(403) {
+                let place = (event.namespace().unwrap_or_default(), resource_of(&right));
+                match missing.iter().find(|known| **known == place) {
+                    Some(known) => drop(provoked.insert(*known)),
+                    None => faults.push(format!("{name} refused {right}: {}", event.request_uri)),
+                }
+            } else if let Some(role) = event.let_in_by() {
+                used.entry(role).or_default().insert(right);
+            } else {
+                faults.push(format!("{name} does not say why it let {right} in"));
+            }
+        }
+    }
+    let granting: Vec<_> = granted.keys().map(String::as_str).collect();
+    for role in used.keys().filter(|role| !roles.contains(&role.as_str())) {
+        faults.push(format!("rights of {role}, which no chart grants: {:?}", used[role]));
+    }
+    if !bed.whole {
+        return Ok(faults);
+    }
+    if granting != roles {
+        faults.push(format!("the charts are to grant {roles:?}, and not {granting:?}"));
+    }
+    for known in missing.iter().filter(|known| !provoked.contains(*known)) {
+        faults.push(format!("nothing was refused for {known:?}, which is excused"));
+    }
+    for (role, rights) in &granted {
+        let idle: Vec<_> = match used.get(role) {
+            Some(used) => rights.difference(used).collect(),
+            None => rights.iter().collect(),
+        };
+        if !idle.is_empty() {
+            faults.push(format!("{role} grants and nobody uses: {idle:?}"));
+        }
+    }
+    let count = |rights: &Rights| rights.values().map(BTreeSet::len).sum::<usize>();
+    eprintln!("        {} rights of {} granted are used", count(&used), count(&granted));
+    Ok(faults)
+}
+
+/// The resource of a right.
+fn resource_of(right: &str) -> &str {
+    right.rsplit_once(' ').map_or(right, |(resource, _)| resource)
 }
 
 async fn granted_in(cluster: &Cluster) -> anyhow::Result<Rights> {
     let (client, all) = (cluster.client(), ListParams::default());
     let mut rights = Rights::new();
+    let mut add = |role: &RoleRef, more: Vec<String>| {
+        rights.entry(format!("{} {}", role.kind, role.name)).or_default().extend(more);
+    };
     for binding in Api::<ClusterRoleBinding>::all(client.clone()).list(&all).await? {
         if names_the_hub(binding.subjects.as_deref()) {
-            rights.extend(of_role(cluster, &binding.role_ref, None).await?);
+            add(&binding.role_ref, of_role(cluster, &binding.role_ref, None).await?);
         }
     }
     for binding in Api::<RoleBinding>::all(client).list(&all).await? {
         if names_the_hub(binding.subjects.as_deref()) {
             let namespace = binding.metadata.namespace.as_deref();
-            rights.extend(of_role(cluster, &binding.role_ref, namespace).await?);
+            add(&binding.role_ref, of_role(cluster, &binding.role_ref, namespace).await?);
         }
     }
     Ok(rights)
@@ -94,7 +130,7 @@ async fn of_role(
     cluster: &Cluster,
     role: &RoleRef,
     namespace: Option<&str>,
-) -> anyhow::Result<Rights> {
+) -> anyhow::Result<Vec<String>> {
     let rules = match namespace.filter(|_| role.kind == "Role") {
         Some(namespace) => {
             Api::<Role>::namespaced(cluster.client(), namespace).get(&role.name).await?.rules

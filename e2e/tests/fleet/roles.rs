@@ -10,7 +10,8 @@ use crate::bed::{Bed, RELEASE};
 use crate::{commands, look};
 
 const NAMESPACE: &str = "roles";
-/// People, each with one `ClusterRole` of the chart in the namespace.
+/// People, each with one `ClusterRole` in the namespace: Kubernetes' own, to which the chart adds
+/// its rights, and the chart's role that is added to none.
 const ROLES: [&str; 4] = ["view", "edit", "admin", "promoter"];
 
 /// What somebody does, and who of [`ROLES`] may. Nothing is kept: dry runs pass admission too.
@@ -77,11 +78,12 @@ pub(crate) async fn approving_needs_the_right_to_approve(bed: &Bed) -> anyhow::R
 
 async fn bind(bed: &Bed, role: &str) -> anyhow::Result<()> {
     let group = "rbac.authorization.k8s.io";
+    let held = if role == "promoter" { "lockflight-promoter" } else { role };
     let binding = json!({
         "apiVersion": format!("{group}/v1"),
         "kind": "RoleBinding",
         "metadata": { "name": role, "namespace": NAMESPACE },
-        "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": format!("lockflight-{role}") },
+        "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": held },
         "subjects": [{ "apiGroup": group, "kind": "User", "name": role }],
     });
     apply::apply(&bed.fleet.hub.client(), &binding).await.map(drop)

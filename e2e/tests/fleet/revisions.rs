@@ -1,0 +1,60 @@
+//! Old revisions stay for a while, and then go.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
+use kube::api::ListParams;
+use lockflight_crds::names;
+use lockflight_e2e::service::{DemoService, Release, Settings};
+use lockflight_e2e::wait;
+
+use crate::bed::{Bed, RELEASE, RPS, SOON, now};
+use crate::{evidence, look};
+
+/// The Deployments of the service in m1.
+async fn deployments(service: &DemoService) -> anyhow::Result<BTreeSet<String>> {
+    let client = service.place("m1")?.client.clone();
+    let api: Api<Deployment> = Api::namespaced(client, service.namespace());
+    let list = api.list(&ListParams::default()).await?.items;
+    list.into_iter().map(|object| object.metadata.name.context("no name")).collect()
+}
+
+/// Beside what serves, the last three revisions stay, without pods; the one before them is
+/// deleted, and no other.
+pub(crate) async fn old_revisions_are_deleted_beyond_the_last_three(
+    bed: &Bed,
+) -> anyhow::Result<()> {
+    let mut settings = Settings::default().only(&["m1"]).steps(&[(100, 0)]).ungated();
+    settings.replicas = 1;
+    settings.scale_down_delay = "1s".to_owned();
+    let begun = now();
+    let service = bed.running("revisions", settings).await?;
+    let load = service.load_in(&["m1"], RPS)?;
+    let mut revisions = vec![look::revision(&service.rollout().await?)];
+    for version in ["v2", "v3", "v4", "v5"] {
+        let asked = service.release(&Release::new(version)).await?;
+        service.completed(RELEASE).await.with_context(|| format!("{version} is not completed"))?;
+        let before = revisions.last().context("no revision")?.clone();
+        look::until_replicas_in(&service, service.place("m1")?, &before, 0, SOON).await?;
+        revisions.push(look::revision(&asked));
+    }
+    let named = revisions.iter().map(|revision| names::deployment(service.name(), revision));
+    let mut kept: Vec<_> = named.collect();
+    let first = kept.remove(0);
+    let kept = kept.into_iter().collect();
+    wait::until("the oldest revision to be deleted", SOON, async || {
+        let found = deployments(&service).await?;
+        ensure!(found == kept, "there are {found:?}, not {kept:?}");
+        Ok(())
+    })
+    .await?;
+    let log = evidence::writes(&bed.fleet.member("m1")?.cluster, service.namespace(), begun)?;
+    let deleted: Vec<_> = log.iter().filter(|event| event.verb == "delete").collect();
+    let deleted: Vec<_> = deleted.iter().filter_map(|event| event.name()).collect();
+    ensure!(deleted == [first.as_str()], "the hub deleted {deleted:?}, not {first}");
+    let report = load.stop().await;
+    ensure!(report.failed() == 0, "requests were lost: {report}");
+    Ok(())
+}
