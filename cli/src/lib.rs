@@ -22,8 +22,8 @@ pub use exit::Exit;
 pub use failure::Failure;
 pub use render::{Style, Times, render, render_aa, render_evidence, render_plan};
 pub use view::{
-    AaView, AbortView, ArmView, AttemptView, ClusterEvidence, ClusterView, Counts, DetectionView,
-    EvidenceView, Expected, ExpectedView, ForecastView, MetricEvidence, Outcome, PlanView,
-    PlannedStepView, PlannedWaveView, RolloutView, ShareView, SideView, TrafficView, VerdictView,
-    WaitView, WaveView,
+    AaView, AbortView, ArmView, AttemptView, ClusterEvidence, ClusterView, Compared, Counts,
+    DetectionView, EvidenceView, Expected, ExpectedView, ForecastView, MetricEvidence, Outcome,
+    PlanView, PlannedStepView, PlannedWaveView, RolloutView, ShareView, SideView, TrafficView,
+    VerdictView, WaitView, WaveView,
 };

@@ -13,7 +13,9 @@ use serde::Serialize;
 pub use aa::{AaView, DetectionView, ShareView, TrafficView};
 pub use evidence::{ArmView, ClusterEvidence, EvidenceView, MetricEvidence, SideView};
 pub use outcome::Outcome;
-pub use plan::{Expected, ExpectedView, ForecastView, PlanView, PlannedStepView, PlannedWaveView};
+pub use plan::{
+    Compared, Expected, ExpectedView, ForecastView, PlanView, PlannedStepView, PlannedWaveView,
+};
 
 /// A rollout as the plugin shows it; the JSON output.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,6 +1,7 @@
-// Copies chosen screenshots of the last `npm test` to docs/screenshots, small enough for a
-// repository: a picture of a page has few colours, so each gets a palette of its own.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+// Copies chosen screenshots to docs/screenshots, small enough for a repository: a picture of a page
+// has few colours, so each gets a palette of its own. They are those of the last `npm test`, or of a
+// real fleet where tests/fleet/pictures.mjs has taken one.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { crc32, deflateSync, inflateSync } from "node:zlib";
 
@@ -123,7 +124,8 @@ function encode(width, height, palette, indices) {
 const into = here("../../docs/screenshots/");
 mkdirSync(into, { recursive: true });
 for (const [name, from] of Object.entries(CHOSEN)) {
-  const picture = decode(readFileSync(here(`../test-results/${from}.png`)));
+  const real = here(`../test-results/real-${from}.png`);
+  const picture = decode(readFileSync(existsSync(real) ? real : here(`../test-results/${from}.png`)));
   const { palette, indices } = reduce(picture);
   const png = encode(picture.width, picture.height, palette, Uint8Array.from(indices));
   if (png.length > BYTES_MAX) throw new Error(`${name}.png has ${png.length} bytes, more than ${BYTES_MAX}`);

@@ -12,6 +12,8 @@ pub const PROMETHEUS_PORT: u16 = 9090;
 pub const GATEWAY_PORT: u16 = 8080;
 /// Port of Envoy's own Prometheus page.
 pub const ENVOY_STATS_PORT: u16 = 8002;
+/// Where the hub controller serves a dashboard without sign-in, where it is on.
+pub const HUB_DASHBOARD_OPEN: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9091);
 /// Where the hub controller serves its probes and metrics.
 pub const HUB_CONTROLLER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 201, 0, 5), 8080);
 /// Where the hub controller serves its dashboard, where it is on.

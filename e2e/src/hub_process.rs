@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::addresses::HUB_CONTROLLER;
+use crate::addresses::{HUB_CONTROLLER, HUB_DASHBOARD_OPEN};
 use crate::process::{self, Process, Spec};
 use crate::{access, http};
 
@@ -49,6 +49,13 @@ impl HubProcess {
                 log: process::create_log(dir.join("lockflight.log"))?,
             }),
         })
+    }
+
+    /// With a dashboard at [`HUB_DASHBOARD_OPEN`]: everybody may look, nobody may press.
+    #[must_use]
+    pub fn with_open_dashboard(mut self) -> Self {
+        self.process.add_arguments(vec![format!("--dashboard-listen={HUB_DASHBOARD_OPEN}")]);
+        self
     }
 
     /// Starts it and waits until it listens.

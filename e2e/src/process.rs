@@ -46,6 +46,11 @@ impl Process {
         Self { spec, child: Mutex::new(None) }
     }
 
+    /// Arguments for every later start, behind those that it has.
+    pub(crate) fn add_arguments(&mut self, more: Vec<String>) {
+        self.spec.args.extend(more);
+    }
+
     /// Starts `spec` at once.
     pub fn spawn(spec: Spec) -> anyhow::Result<Self> {
         let process = Self::new(spec);

@@ -23,7 +23,7 @@ use crate::{
     past, render_plan,
     servers::servers,
     session::Session,
-    view::Expected,
+    view::{Compared, Expected},
 };
 
 pub(super) async fn run(arguments: &Plan, global: &Global, style: Style) -> Result<Exit, Failure> {
@@ -110,7 +110,14 @@ pub(super) async fn view(
     let judge = judge_of(templates, clusters, &plan.evidence);
     let compares = templates.iter().any(ResolvedTemplate::compares);
     let expected = if compares { expected(arguments, global, found, &judge).await? } else { None };
-    Ok(PlanView::of(rollout, plan, *stored, compares.then_some(&judge), expected))
+    let metrics = templates.iter().flat_map(|template| &template.metrics);
+    let warm_ups = metrics.filter(|metric| metric.decides()).filter_map(|metric| {
+        let comparison = metric.comparison()?;
+        Some(comparison.warm_up())
+    });
+    let warm_up = warm_ups.max().unwrap_or_default();
+    let compared = compares.then_some(Compared { judge: &judge, warm_up });
+    Ok(PlanView::of(rollout, plan, *stored, compared, expected))
 }
 
 /// The traffic to plan with: told, or read.

@@ -124,6 +124,19 @@ async fn plan_of_files_is_what_the_hub_would_make() {
     // after 90 s of warm-up.
     let least: Vec<i64> = view.steps.iter().map(|step| step.least_seconds_first).collect();
     assert_eq!(least, [240, 600, 150, 150, 0]);
+    // It is that of the template, and of the metric for which it is the longest.
+    let text = std::fs::read_to_string(example("analysis-template.yaml")).unwrap();
+    for (warm_up, expected) in [("0s", 240), ("120s", 270)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("template.yaml");
+        std::fs::write(&file, text.replace("warmUp: 90s", &format!("warmUp: {warm_up}"))).unwrap();
+        let files = files
+            .replace(example("analysis-template.yaml").to_str().unwrap(), file.to_str().unwrap());
+        let told = arguments(&format!("plan {files}"));
+        let found = plan::of_files(plan_of(&told), &told.global, style).await.unwrap();
+        let view = plan::view(plan_of(&told), &told.global, &found).await.unwrap();
+        assert_eq!(view.steps[0].least_seconds_first, expected, "{warm_up}");
+    }
     let ten: Vec<_> = view.steps.iter().map(|step| step.detections.last()).collect();
     assert!(ten[0].is_some_and(|one| one.seconds.is_some_and(|s| s < 900)), "{ten:?}");
     assert_eq!(ten[4], None);

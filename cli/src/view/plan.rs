@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use kube::ResourceExt as _;
 use lockflight_analysis::{
     judge::Judge,
-    reading::Settings,
     trust::{Forecast, Load, Step},
 };
 use lockflight_crds::{Approval, PlanStatus, Rollout};
@@ -127,18 +126,28 @@ pub struct Expected {
     pub measured: bool,
 }
 
+/// How the steps of a plan compare two revisions.
+#[derive(Debug, Clone, Copy)]
+pub struct Compared<'a> {
+    /// The judge of its metrics.
+    pub judge: &'a Judge,
+    /// The longest time for which one of them leaves new pods out.
+    pub warm_up: TimeDelta,
+}
+
 impl PlanView {
-    /// The view of a plan. With a judge its steps compare two revisions; with traffic there are
+    /// The view of a plan. With `compared` its steps compare two revisions; with traffic there are
     /// forecasts.
     #[must_use]
     pub fn of(
         rollout: &Rollout,
         plan: &PlanStatus,
         stored: bool,
-        judge: Option<&Judge>,
+        compared: Option<Compared<'_>>,
         expected: Option<Expected>,
     ) -> Self {
-        let pace = Pace { plan, judge, expected: expected.as_ref(), pods: rollout.spec.replicas };
+        let pods = rollout.spec.replicas;
+        let pace = Pace { plan, compared, expected: expected.as_ref(), pods };
         let steps: Vec<PlannedStepView> =
             plan.steps.iter().enumerate().map(|(n, step)| pace.step(n, step)).collect();
         let waves: Vec<PlannedWaveView> =
@@ -175,7 +184,7 @@ impl PlanView {
 /// What the times of a plan follow from.
 struct Pace<'a> {
     plan: &'a PlanStatus,
-    judge: Option<&'a Judge>,
+    compared: Option<Compared<'a>>,
     expected: Option<&'a Expected>,
     /// Pods of a revision at full size, in one cluster.
     pods: u32,
@@ -183,18 +192,15 @@ struct Pace<'a> {
 
 impl Pace<'_> {
     fn step(&self, number: usize, step: &lockflight_crds::PlannedStep) -> PlannedStepView {
-        let compared = self.judge.filter(|_| step.weight < 100);
+        let compared = self.compared.filter(|_| step.weight < 100);
         let least = |bake: u32| {
-            let windows = compared.map_or(TimeDelta::zero(), |judge| {
+            let windows = compared.map_or(TimeDelta::zero(), |Compared { judge, .. }| {
                 let windows = judge.episode / WINDOWS_PER_EPISODE * WINDOWS_MIN;
                 windows.max(span(&self.plan.evidence.min_dwell))
             });
             // The first pods of the canary warm up before their first window.
-            let warm_up = if number == 0 && compared.is_some() {
-                Settings::by_pod("pod").warm_up
-            } else {
-                TimeDelta::zero()
-            };
+            let first = compared.filter(|_| number == 0);
+            let warm_up = first.map_or(TimeDelta::zero(), |compared| compared.warm_up);
             warm_up + windows.max(TimeDelta::seconds(i64::from(bake)))
         };
         let mut view = PlannedStepView {
@@ -207,7 +213,9 @@ impl Pace<'_> {
             proof_seconds: None,
             difference_shown: None,
         };
-        let (Some(judge), Some(Expected { metric, load, .. })) = (compared, self.expected) else {
+        let (Some(Compared { judge, .. }), Some(Expected { metric, load, .. })) =
+            (compared, self.expected)
+        else {
             return view;
         };
         let metric = judge.metrics.iter().find(|plan| *plan.name == **metric);

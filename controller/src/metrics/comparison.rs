@@ -97,6 +97,12 @@ impl Comparison {
         !matches!(self.source, Source::Gauge(_))
     }
 
+    /// How long a new pod is left out of it.
+    #[must_use]
+    pub fn warm_up(&self) -> TimeDelta {
+        self.reading.warm_up
+    }
+
     /// The level of a gauge for people: the given one, or else the one `chosen` from stable. None
     /// of what counts events.
     pub(super) fn level_or(&self, chosen: Option<f64>) -> Option<String> {

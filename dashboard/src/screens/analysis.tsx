@@ -60,14 +60,26 @@ export function Analysis({ page }: { page: RolloutPage }) {
       {page.analysis.length === 0 ? (
         <Empty title="No metrics gate this rollout.">Name an AnalysisTemplate in spec.analysis to have them judged.</Empty>
       ) : !shown || shown.series.length === 0 ? (
-        <Empty title={`No evidence from ${chosen} yet.`}>
-          {me.value?.signIn === "Code"
-            ? "The hub keeps the evidence: its own dashboard shows it. The verdicts are on the cards of the overview."
-            : "Points appear when a gate is open there. The hub keeps the last hour, and none across its restarts."}
-        </Empty>
+        <NoEvidence from={chosen} />
       ) : (
         shown.series.map((one) => <Metric series={one} key={one.metric} />)
       )}
     </>
+  );
+}
+
+/** Only the hub has evidence over time: a page that a user's own kubeconfig feeds never gets any. */
+function NoEvidence({ from }: { from: string }) {
+  if (me.value?.signIn === "Code") {
+    return (
+      <Empty title="Evidence over time is not shown here.">
+        The hub keeps it, and its own dashboard shows it. The verdicts are on the cards of the overview.
+      </Empty>
+    );
+  }
+  return (
+    <Empty title={`No evidence from ${from} yet.`}>
+      Points appear when a gate is open there. The hub keeps the last hour, and none across its restarts.
+    </Empty>
   );
 }

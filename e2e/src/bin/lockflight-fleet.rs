@@ -1,6 +1,6 @@
 //! Brings a real fleet up on this machine, for demonstrations and by-hand trials.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -157,12 +157,12 @@ async fn start(
     let hub = match &up.hub {
         None => None,
         Some(program) => {
-            let hub = fleet.hub_process(program, Vec::new()).await?;
+            let hub = fleet.hub_process(program, Vec::new()).await?.with_open_dashboard();
             hub.start().await?;
             println!("hub controller: log in {}", hub.log().display());
             if let Some(listener) = dashboard {
-                println!("dashboard: http://{}", listener.local_addr()?);
-                namespace::forward(listener, SocketAddr::from(addresses::HUB_CONTROLLER))?;
+                println!("dashboard, to look at: http://{}", listener.local_addr()?);
+                namespace::forward(listener, addresses::HUB_DASHBOARD_OPEN.into())?;
             }
             Some(hub)
         }

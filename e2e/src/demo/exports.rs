@@ -1,17 +1,22 @@
 //! What `--hold` leaves open: the fleet, reachable from the user's own shell.
 
 use std::fmt::Write as _;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
+use anyhow::Context as _;
+
 use super::story::{NAMESPACE, SERVICE};
+use crate::addresses::HUB_DASHBOARD_OPEN;
 use crate::fleet::Fleet;
+use crate::namespace;
 use crate::service::{DemoService, Release};
 use crate::shell::Shell;
 
 /// Ways into a running fleet.
 pub(super) struct Exports {
     shell: Shell,
+    dashboard: SocketAddr,
     gateways: Vec<(String, String)>,
     manifest: PathBuf,
     host: String,
@@ -24,6 +29,9 @@ impl Exports {
         mut listeners: Vec<TcpListener>,
         service: &DemoService,
     ) -> anyhow::Result<Self> {
+        let dashboard = listeners.pop().context("no listener for the dashboard")?;
+        let address = dashboard.local_addr()?;
+        namespace::forward(dashboard, HUB_DASHBOARD_OPEN.into())?;
         let outside = listeners.split_off(1 + fleet.members.len());
         let shell = Shell::open(fleet, listeners)?;
         let mut gateways = Vec::new();
@@ -34,7 +42,7 @@ impl Exports {
         let manifest = fleet.dir().join("v4.json");
         let v4 = serde_json::to_string_pretty(&service.manifest(&Release::new("v4")))?;
         std::fs::write(&manifest, v4)?;
-        Ok(Self { shell, gateways, manifest, host: service.host() })
+        Ok(Self { shell, dashboard: address, gateways, manifest, host: service.host() })
     }
 
     /// How to use them, as text that ends with a line break.
@@ -69,6 +77,7 @@ impl Exports {
         for (command, what) in commands {
             writeln!(text, "  {command}   # {what}")?;
         }
+        writeln!(text, "the hub's dashboard, to look at: http://{}", self.dashboard)?;
         writeln!(text, "gateways:")?;
         for (member, address) in &self.gateways {
             writeln!(text, "  {member}: curl -si -H 'Host: {}' http://{address}/", self.host)?;

@@ -59,10 +59,11 @@ impl Demo {
         Ok(Self { hub: hub.map_or_else(built, Ok)?, hold })
     }
 
-    /// The ports for [`namespace::enter`]: one for each API server and each gateway.
+    /// The ports for [`namespace::enter`]: one for each API server, each gateway, and the hub's
+    /// dashboard.
     #[must_use]
     pub fn ports() -> Vec<u16> {
-        vec![0; 1 + 2 * usize::from(MEMBERS)]
+        vec![0; 1 + 2 * usize::from(MEMBERS) + 1]
     }
 
     /// Runs it. Succeeds only if all went as it should.
@@ -97,9 +98,11 @@ impl Demo {
         }
         if let (true, Some(Ok(told))) = (self.hold, &told) {
             let exports = Exports::open(&fleet, listeners, &told.service)?;
-            let _load = told.service.load(story::RPS)?;
+            let load = told.service.load(story::RPS)?;
             stage.print(&exports.describe());
             ended_by_user.await?;
+            let report = load.stop().await;
+            stage.print(&format!("\nWhile you had it: {}", table::requests(&report)));
         }
         stage.leave_tree();
         stage.print("Ending the fleet ...\n");
@@ -119,7 +122,7 @@ impl Demo {
         let fleet = Fleet::builder().members(MEMBERS).start().await?;
         stage.tell("fleet", &format!("is up; the slowest: {}", slowest(fleet.phases())));
         let begun = Instant::now();
-        let hub = fleet.hub_process(&self.hub, Vec::new()).await?;
+        let hub = fleet.hub_process(&self.hub, Vec::new()).await?.with_open_dashboard();
         hub.start().await?;
         hub.wait_ready().await?;
         let took = begun.elapsed().as_secs_f64();

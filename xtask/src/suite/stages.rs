@@ -39,11 +39,11 @@ fn check(name: &'static str, check: fn() -> anyhow::Result<String>) -> Stage {
 
 /// `--all-targets` passes over tests that do not run by themselves; those are named.
 fn clippy() -> Vec<Command> {
-    let own = ["clippy", "-p", "lockflight-e2e", "--test", "charts", "--test", "fleet", "--test"];
+    let own = ["clippy", "-p", "lockflight-e2e", "--test", "charts", "--test", "fleet"];
     let strict = ["--locked", "--", "-D", "warnings"];
     vec![
         cargo(&[&["clippy", "--workspace", "--all-targets"], &strict[..]].concat()),
-        cargo(&[&own[..], &["testbed"], &strict].concat()),
+        cargo(&[&own[..], &["--test", "image", "--test", "testbed"], &strict].concat()),
     ]
 }
 
