@@ -111,13 +111,11 @@ pub(super) async fn view(
     let compares = templates.iter().any(ResolvedTemplate::compares);
     let expected = if compares { expected(arguments, global, found, &judge).await? } else { None };
     let metrics = templates.iter().flat_map(|template| &template.metrics);
-    let warm_ups = metrics.filter(|metric| metric.decides()).filter_map(|metric| {
-        let comparison = metric.comparison()?;
-        Some(comparison.warm_up())
-    });
+    let deciding = metrics.filter(|metric| metric.decides());
+    let warm_ups = deciding.filter_map(|metric| Some(metric.comparison()?.warm_up()));
     let warm_up = warm_ups.max().unwrap_or_default();
-    let compared = compares.then_some(Compared { judge: &judge, warm_up });
-    Ok(PlanView::of(rollout, plan, *stored, compared, expected))
+    let judged = compares.then_some(Compared { judge: &judge, warm_up });
+    Ok(PlanView::of(rollout, plan, *stored, judged, expected))
 }
 
 /// The traffic to plan with: told, or read.
