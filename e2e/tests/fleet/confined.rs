@@ -1,4 +1,4 @@
-//! The chart's NetworkPolicy, really enforced on the hub while it works.
+//! The chart's `NetworkPolicy`, really enforced on the hub while it works.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -28,7 +28,7 @@ pub(crate) async fn old_revisions_are_deleted_beyond_the_last_three(
 ) -> anyhow::Result<()> {
     let mut settings = Settings::default().only(&["m1"]).steps(&[(100, 0)]).ungated();
     settings.replicas = 1;
-    settings.scale_down_delay = "1s".to_owned();
+    "1s".clone_into(&mut settings.scale_down_delay);
     let begun = now();
     let service = bed.running("revisions", settings).await?;
     let load = service.load_in(&["m1"], RPS)?;

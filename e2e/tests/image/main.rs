@@ -202,7 +202,11 @@ async fn page_is_served() -> anyhow::Result<()> {
     for file in ["index.html", "assets/app.js", "assets/chart.js", "assets/app.css"] {
         let (status, body) = http::get(HUB_DASHBOARD, &format!("/{file}")).await?;
         ensure!(status == 200, "/{file} is answered with {status}");
-        ensure!(body == std::fs::read(dist.join(file))?, "/{file} is not the file in {dist:?}");
+        ensure!(
+            body == std::fs::read(dist.join(file))?,
+            "/{file} is not the file in {}",
+            dist.display()
+        );
     }
     Ok(())
 }
