@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod arguments;
+mod cause;
 pub mod conditions;
 pub mod dashboard;
 pub mod draft;

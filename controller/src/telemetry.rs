@@ -221,10 +221,17 @@ impl Metrics {
     }
 }
 
+/// The client says of every request that fails that it has failed, and not why; whoever sent it
+/// says both.
+const SAYS_NOTHING: &str = "kube_client::client::builder=off";
+
 /// Structured logs on standard error, as JSON; `LOCKFLIGHT_LOG` sets the levels.
 pub fn log() {
-    let filter =
+    let mut filter =
         EnvFilter::try_from_env("LOCKFLIGHT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    if let Ok(directive) = SAYS_NOTHING.parse() {
+        filter = filter.add_directive(directive);
+    }
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 

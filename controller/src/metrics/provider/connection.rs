@@ -4,7 +4,6 @@
 //! may send requests.
 
 use std::{
-    error::Error,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,7 +18,7 @@ use super::{
     auth::{self, Credential},
     secrets::{Reading, Versions},
 };
-use crate::metrics::answer::AnswerError;
+use crate::{cause::innermost, metrics::answer::AnswerError};
 
 /// How a server is reached, as the provider says.
 pub(super) struct Access {
@@ -231,14 +230,4 @@ pub(super) async fn read(
         }
         body.extend_from_slice(&chunk);
     }
-}
-
-/// The cause at the bottom of an error, which is what a person can act on: "connection refused"
-/// rather than "error sending request".
-pub(super) fn innermost(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

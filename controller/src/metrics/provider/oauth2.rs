@@ -19,11 +19,11 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{
     ProviderError,
     auth::{bearer, sensitive},
-    connection::{innermost, read},
+    connection::read,
     prometheus::{FORM, form},
     secrets::Reading,
 };
-use crate::metrics::answer::AnswerError;
+use crate::{cause::innermost, metrics::answer::AnswerError};
 
 /// Bytes of a token answer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;

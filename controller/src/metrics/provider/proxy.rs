@@ -12,10 +12,10 @@ use serde::Deserialize;
 use super::{
     ProviderError, Surroundings,
     auth::{check, headers},
-    connection::{Access, innermost},
+    connection::Access,
     prometheus::FORM,
 };
-use crate::metrics::answer::AnswerError;
+use crate::{cause::innermost, metrics::answer::AnswerError};
 
 /// Gives the client of the provider's member, as it is now; or why there is none.
 pub type MemberClient = Arc<dyn Fn() -> Result<kube::Client, String> + Send + Sync>;
