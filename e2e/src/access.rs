@@ -97,18 +97,6 @@ pub(crate) async fn grant_jobs(
     apply_in_all(members, helm, values).await
 }
 
-/// Gives the hub the right to reach one Service of the member's namespace `source` through its API
-/// server; `service` is named as in the request.
-pub(crate) async fn grant_metrics(
-    members: &[&Cluster],
-    helm: &Path,
-    source: &str,
-    service: &str,
-) -> anyhow::Result<()> {
-    let metrics = json!({ "enabled": true, "namespace": source, "services": [service] });
-    apply_in_all(members, helm, json!({ "metrics": metrics })).await
-}
-
 async fn apply_in_all(members: &[&Cluster], helm: &Path, values: Value) -> anyhow::Result<()> {
     let rights = render(helm, Chart::Member, values).await?;
     try_join_all(

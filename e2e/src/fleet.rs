@@ -211,18 +211,6 @@ impl Fleet {
         access::grant_jobs(&[&self.member(member)?.cluster], &self.helm, namespace).await
     }
 
-    /// Lets the hub reach a Service of a member's namespace `source` through the API server;
-    /// `service` is named as in the request, for example `http:prometheus:9090`.
-    pub async fn allow_metrics(
-        &self,
-        member: &str,
-        source: &str,
-        service: &str,
-    ) -> anyhow::Result<()> {
-        let member = &self.member(member)?.cluster;
-        access::grant_metrics(&[member], &self.helm, source, service).await
-    }
-
     /// Makes the `Cluster` and `MetricProvider` objects of all members in the hub, or brings them
     /// up to date with the namespaces that have opted in.
     pub async fn register_members(&self) -> anyhow::Result<()> {
