@@ -9,7 +9,7 @@ use lockflight_crds::EvidenceStatus;
 use super::{Seen, Trial};
 
 /// Length of the evidence in the status, as the schema allows it: 500 clusters with ten metrics
-/// each take 380,000.
+/// each take 360,000 while all are under way.
 const STATE_LENGTH_MAX: usize = 500_000;
 
 /// Length of the levels of gauges there, in names, digits and what JSON adds: 500 clusters with

@@ -10,8 +10,8 @@ use crate::bed::{Bed, RELEASE};
 
 const TEMPLATE: &str = "memory";
 
-/// Ballast of a usual pod: far more than what else it needs, so that twice as much is twice the
-/// memory.
+/// Ballast of a usual pod. A bad one has three times as much, which is more than twice the memory,
+/// whatever else a process needs.
 const BALLAST_MIB: u32 = 24;
 
 fn template(namespace: &str, compare: &Value) -> Value {
@@ -30,9 +30,9 @@ fn level(rollout: &Rollout, cluster: &str) -> Option<f64> {
     of_metric?.1.get(cluster)?.parse().ok()
 }
 
-/// A release that needs as much memory is promoted, one that needs twice as much is taken back,
+/// A release that needs as much memory is promoted, one with three times the ballast is taken back,
 /// and the reason names the metric.
-pub(crate) async fn twice_the_memory_is_taken_back_and_as_much_is_promoted(
+pub(crate) async fn swollen_memory_is_taken_back_and_as_much_is_promoted(
     bed: &Bed,
 ) -> anyhow::Result<()> {
     let namespace = "gauge";

@@ -103,7 +103,7 @@ fn play() -> anyhow::Result<ExitCode> {
         thresholds::threshold_with_two_meanings_is_refused_at_the_door,
         thresholds::job_measures_and_takes_the_release_back,
         counters::failures_are_counted_over_the_hubs_restarts,
-        gauge::twice_the_memory_is_taken_back_and_as_much_is_promoted,
+        gauge::swollen_memory_is_taken_back_and_as_much_is_promoted,
         gauge::gauge_that_cannot_be_compared_is_refused_at_the_door,
         trust::tools_for_trust_agree_with_the_hub,
         metrics::nothing_is_written_at_rest,

@@ -9,7 +9,7 @@
 //! | 4 | abort edge when the base rate rises | `edges::row_04_the_abort_edge_follows_a_rising_base_rate` |
 //! | 5 | a step looks before it ends | `planner/tests/corrections.rs`: `row_05_a_step_ends_only_after_windows_of_its_own` |
 //! | 6 | lasting differences of pods | `row_06_lasting_differences_of_pods_do_not_abort`, `row_06_the_fleet_allows_for_the_mean_of_its_clusters` |
-//! | 7 | retries | `row_07_a_bad_release_does_not_pass_by_trying_again`, `row_07_all_attempts_together_keep_the_chance` |
+//! | 7 | retries | `row_07_a_bad_release_does_not_pass_by_trying_again`, `row_07_all_attempts_together_keep_the_chance`; the hub's `judgement`: `row_07_another_revision_is_another_test` |
 //! | 8 | the mean over clusters, and the fleet | `order::row_08_clusters_that_have_not_started_count_as_one`, `order::row_08_the_fleet_is_a_state_of_its_own`; `edges::row_08_a_cluster_that_has_not_started_counts_as_one` |
 //! | 9 | order | `order::row_09_order_within_a_round_is_nothing_and_late_windows_are_counted_as_late`, `order::row_09_a_mixture_over_moments_depends_on_order` |
 //! | 10 | weights of moments | `order::row_10_the_weights_of_later_moments_never_run_out` |
