@@ -68,6 +68,7 @@ fn remove_old(draft: &mut Draft<'_>, member: &MemberId, facts: &Facts, serving: 
         .filter_map(|revision| facts.deployments.get_key_value(*revision))
         .filter(|(_, deployment)| deployment.replicas == 0)
         .collect();
+    // Times of creation are whole seconds; of two of the same second either may go first.
     empty.sort_by_key(|(_, deployment)| std::cmp::Reverse(deployment.created_at));
     for (revision, _) in empty.into_iter().skip(OLD_DEPLOYMENTS_KEPT) {
         draft.act(member, Action::DeleteDeployment { revision: revision.clone() });

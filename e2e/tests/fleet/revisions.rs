@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use kube::api::ListParams;
@@ -21,6 +22,16 @@ async fn deployments(service: &DemoService) -> anyhow::Result<BTreeSet<String>> 
     list.into_iter().map(|object| object.metadata.name.context("no name")).collect()
 }
 
+/// When the only Deployment of the service in m1 was created.
+async fn created_at(service: &DemoService) -> anyhow::Result<DateTime<Utc>> {
+    let client = service.place("m1")?.client.clone();
+    let api: Api<Deployment> = Api::namespaced(client, service.namespace());
+    let first = api.list(&ListParams::default()).await?.items.into_iter().next();
+    let created = first.and_then(|object| object.metadata.creation_timestamp);
+    let created = created.context("no Deployment with a time of creation")?;
+    DateTime::from_timestamp(created.0.as_second(), 0).context("no such time")
+}
+
 /// Beside what serves, the last three revisions stay, without pods; the one before them is
 /// deleted, and no other.
 pub(crate) async fn old_revisions_are_deleted_beyond_the_last_three(
@@ -33,6 +44,13 @@ pub(crate) async fn old_revisions_are_deleted_beyond_the_last_three(
     let service = bed.running("revisions", settings).await?;
     let load = service.load_in(&["m1"], RPS)?;
     let mut revisions = vec![look::revision(&service.rollout().await?)];
+    // API servers note the second of a creation: of two in one second none is the older one.
+    wait::until("the second of the first revision to pass", SOON, async || {
+        let created = created_at(&service).await?;
+        ensure!(Utc::now() >= created + TimeDelta::seconds(1), "it is {created} yet");
+        Ok(())
+    })
+    .await?;
     for version in ["v2", "v3", "v4", "v5"] {
         let asked = service.release(&Release::new(version)).await?;
         service.completed(RELEASE).await.with_context(|| format!("{version} is not completed"))?;
