@@ -25,8 +25,9 @@ const ATTEMPT_SECONDS: [f64; 10] =
     [60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 43_200.0, 86_400.0, 604_800.0];
 
 /// Why attempts are taken back, as the planner says it.
-const ABORT_REASONS: [&str; 6] = [
+const ABORT_REASONS: [&str; 7] = [
     "AnalysisFailed",
+    "CanaryCrashing",
     "CanaryNotReady",
     "CommandedAbort",
     "Deleted",

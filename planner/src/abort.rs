@@ -4,7 +4,7 @@ use crate::{
     draft::Draft,
     ids::{MemberId, Revision},
     journal::{Abort, AttemptPhase, HandledAbort, MemberPhase},
-    member::{open_gate, serve},
+    member::{Crash, open_gate, serve},
     plan::{HubAction, NoticeReason, WaitReason},
     snapshot::{Decisive, RollbackScope, Verdict},
 };
@@ -22,6 +22,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>) {
     }
     if draft.phase() == Some(AttemptPhase::Progressing) {
         by_evidence(draft);
+        by_crashes(draft);
     }
 }
 
@@ -66,6 +67,16 @@ fn by_evidence(draft: &mut Draft<'_>) {
             && evidence.opened_at == gate.opened_at;
         if same && evidence.verdict == Verdict::Fail {
             fail(draft, &member, "AnalysisFailed", &evidence.message, evidence.decisive.as_ref());
+        }
+    }
+}
+
+/// What crashes under traffic gives no samples: no gate could tell.
+fn by_crashes(draft: &mut Draft<'_>) {
+    let members: Vec<MemberId> = draft.next.members.keys().cloned().collect();
+    for member in members {
+        if let Crash::OfRelease(message) = Crash::look(draft, &member) {
+            fail(draft, &member, "CanaryCrashing", &message, None);
         }
     }
 }

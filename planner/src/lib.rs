@@ -24,6 +24,7 @@ mod ids;
 mod journal;
 mod member;
 mod plan;
+mod pods;
 mod rest;
 mod snapshot;
 mod token;
@@ -38,6 +39,7 @@ pub use journal::{
 pub use plan::{
     Action, Gate, HubAction, Notice, NoticeReason, Plan, Severity, WaitReason, Waiting,
 };
+pub use pods::{PodFacts, RunFacts};
 pub use snapshot::{
     Approval, Commands, Decisive, DeploymentFacts, Evidence, Facts, Observed, Pacing, PlannedStep,
     PlannedWave, Policy, Role, RollbackScope, RouteFacts, RouteState, ServiceFacts, Snapshot,

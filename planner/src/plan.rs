@@ -116,6 +116,7 @@ pub struct Waiting {
 #[expect(missing_docs, reason = "the names are the documentation that users get")]
 pub enum WaitReason {
     PodsNotReady,
+    PodsCrashing,
     EndpointsNotReady,
     RouteNotAcknowledged,
     Settling,

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{
     ids::{MemberId, Revision},
     journal::Journal,
+    pods::PodFacts,
 };
 
 /// Everything that one pass decides upon, taken at one moment.
@@ -215,6 +216,8 @@ pub struct DeploymentFacts {
     pub replicas: u32,
     /// Ready pods that are not being deleted.
     pub ready: u32,
+    /// Its pods that are not being deleted.
+    pub pods: Vec<PodFacts>,
     /// Why its pods do not come up, if that is known.
     pub problem: Option<String>,
     /// When it was created.

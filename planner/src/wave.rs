@@ -5,7 +5,8 @@ use crate::{
     ids::MemberId,
     journal::{AttemptPhase, Base, MemberPhase, WaveJournal, WavePhase},
     member::{
-        Movement, Requirement, advance_canary, advance_deployment, advance_promotion, judge, serve,
+        Movement, Requirement, advance_canary, advance_deployment, advance_promotion,
+        is_held_by_crashes, judge, serve,
     },
     plan::{NoticeReason, WaitReason, Waiting},
     snapshot::{Approval, UnreachableBudget},
@@ -187,6 +188,9 @@ fn move_members(draft: &mut Draft<'_>, index: usize, movement: Movement) {
             if moving > planned.concurrent_max {
                 movement = Movement::Hold;
             }
+            if is_held_by_crashes(draft, member) {
+                movement = Movement::Hold;
+            }
         }
         match draft.member(member).map(|journal| journal.phase) {
             Some(MemberPhase::Canary) => advance_canary(draft, member, facts, first, movement),
@@ -291,7 +295,7 @@ fn finish(draft: &mut Draft<'_>, index: usize, movement: Movement) -> bool {
     let baked = moved
         .iter()
         // Every member is judged, so that each asks for its evidence.
-        .filter(|member| !judge(draft, member, &required))
+        .filter(|member| !judge(draft, member, &required) | is_held_by_crashes(draft, member))
         .count()
         == 0;
     if !baked || movement == Movement::Hold {

@@ -3,6 +3,7 @@
 
 mod world;
 
+use chrono::TimeDelta;
 use lockflight_planner::{Approval, AttemptPhase, MemberPhase, UnreachableBudget};
 use proptest::{prelude::*, test_runner::RngSeed};
 use world::{World, member, revision};
@@ -32,6 +33,8 @@ enum Event {
     /// Writes under way stay under way for some ticks: they may arrive after a change of mind.
     Delay(u8),
     PodsDie(usize, usize),
+    /// Containers of so many pods end after a run of so many seconds.
+    PodsCrash(usize, usize, usize, u8),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -54,7 +57,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::LoseStatus),
         3 => (0usize..4).prop_map(Event::CrashAfter),
         2 => (1u8..4).prop_map(Event::Delay),
-        1 => (m, r).prop_map(|(m, r)| Event::PodsDie(m, r)),
+        1 => (m.clone(), r.clone()).prop_map(|(m, r)| Event::PodsDie(m, r)),
+        1 => (m, r, 1usize..4, any::<u8>())
+            .prop_map(|(m, r, pods, ran)| Event::PodsCrash(m, r, pods, ran)),
     ]
 }
 
@@ -103,6 +108,13 @@ fn happen(world: &mut World, event: &Event) {
                 && deployment.ready > 1
             {
                 deployment.ready -= 1;
+            }
+        }
+        Event::PodsCrash(index, crashing, pods, ran) => {
+            let (now, ran) = (world.now, TimeDelta::seconds((*ran).into()));
+            let deployments = &mut world.edit(MEMBERS[*index]).deployments;
+            if let Some(deployment) = deployments.get_mut(&revision(REVISIONS[*crashing])) {
+                (0..*pods).for_each(|place| deployment.crash(place, ran, now));
             }
         }
     }

@@ -17,7 +17,7 @@ use lockflight_crds::{
 };
 use lockflight_planner::{DeploymentFacts, Facts, Revision, RouteFacts, RouteState, ServiceFacts};
 
-use super::route;
+use super::{crashes, route};
 use crate::{
     fleet::{Member, NamespaceView, Route},
     shelf::Key,
@@ -165,6 +165,7 @@ fn deployment_facts(
             .and_then(|replicas| u32::try_from(replicas).ok())
             .unwrap_or(0),
         ready: u32::try_from(ready).unwrap_or(u32::MAX),
+        pods: pods().filter_map(|pod| crashes::facts(pod)).collect(),
         problem: pods().find_map(|pod| pod_problem(pod)).or_else(|| creation_problem(deployment)),
         created_at: deployment
             .creation_timestamp()

@@ -1,5 +1,6 @@
 //! One look at everything that a pass decides upon. Reads caches; no network.
 
+mod crashes;
 mod facts;
 mod pods;
 mod route;

@@ -104,7 +104,7 @@ fn state(plan: &Plan, problems: &[String]) -> State {
 
 /// The words for a moving rollout, the most urgent first.
 fn progressing(plan: &Plan) -> State {
-    const WORDS: [(WaitReason, &str); 12] = [
+    const WORDS: [(WaitReason, &str); 13] = [
         (WaitReason::Paused, "Paused"),
         (WaitReason::TrafficConflict, "TrafficConflict"),
         (WaitReason::RouteMissing, "RouteMissing"),
@@ -114,6 +114,7 @@ fn progressing(plan: &Plan) -> State {
         (WaitReason::NoData, "NoData"),
         (WaitReason::AwaitingApproval, "AwaitingApproval"),
         (WaitReason::Unreachable, "ClusterUnreachable"),
+        (WaitReason::PodsCrashing, "Progressing"),
         (WaitReason::Analyzing, "Analyzing"),
         (WaitReason::CollectingSamples, "Analyzing"),
         (WaitReason::Baking, "Analyzing"),

@@ -13,7 +13,7 @@ use crate::{
     token::{ApprovalGate, token},
 };
 
-use super::{Movement, Requirement, ensure_capacity, pods_for, route, serve::settled};
+use super::{Crash, Movement, Requirement, ensure_capacity, pods_for, route, serve::settled};
 
 /// How long fewer than half of a canary's pods may be ready while it carries traffic: longer than
 /// a restart or an eviction takes, far shorter than the progress deadline.
@@ -238,7 +238,8 @@ fn watch_lost_canary(draft: &mut Draft<'_>, member: &MemberId, ready: u32, weigh
     let Some(policy) = &draft.snapshot.policy else { return };
     let needed = super::pods_for(weight, policy.replicas);
     let Some(since) = draft.member(member).map(|journal| journal.since) else { return };
-    if ready.saturating_mul(2) >= needed {
+    // Where stable crashes too, going back repairs nothing: the progress deadline decides.
+    if ready.saturating_mul(2) >= needed || Crash::look(draft, member) == Crash::OfBoth {
         return;
     }
     if draft.now() < since + CANARY_LOST_MAX {

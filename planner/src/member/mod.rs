@@ -2,6 +2,7 @@
 //! writes; none remembers how far it came, so a crash between two writes changes nothing.
 
 mod canary;
+mod crash;
 mod deploy;
 mod gate;
 mod pace;
@@ -10,6 +11,7 @@ mod route;
 pub(crate) mod serve;
 
 pub(crate) use canary::advance as advance_canary;
+pub(crate) use crash::{Crash, is_held as is_held_by_crashes};
 pub(crate) use deploy::advance as advance_deployment;
 pub(crate) use gate::{Requirement, judge, open_gate};
 pub(crate) use promote::advance as advance_promotion;

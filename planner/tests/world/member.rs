@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
-use lockflight_planner::{Action, Revision, Role};
+use chrono::{DateTime, TimeDelta, Utc};
+use lockflight_planner::{Action, PodFacts, Revision, Role, RunFacts};
 
 use super::REPLICAS;
 
@@ -24,7 +24,38 @@ pub(crate) struct Deployment {
     pub(crate) ready: u32,
     /// Pods of this revision never get ready.
     pub(crate) broken: bool,
+    /// Pods that have crashed; as many others as there are replicas have not.
+    pub(crate) crashed: Vec<PodFacts>,
     pub(super) created_at: DateTime<Utc>,
+}
+
+impl Deployment {
+    pub(super) fn pods(&self) -> Vec<PodFacts> {
+        let sound = PodFacts {
+            created_at: self.created_at,
+            restarts: 0,
+            last_run: None,
+            backing_off: false,
+        };
+        let all = self.crashed.iter().cloned().chain(std::iter::repeat(sound));
+        all.take(usize::try_from(self.replicas).unwrap()).collect()
+    }
+
+    /// A container of one of the pods ends now, after a run of so long.
+    pub(crate) fn crash(&mut self, place: usize, ran: TimeDelta, now: DateTime<Utc>) {
+        let sound = self.pods();
+        while self.crashed.len() <= place {
+            let Some(pod) = sound.get(self.crashed.len()) else { return };
+            self.crashed.push(pod.clone());
+        }
+        let pod = &mut self.crashed[place];
+        pod.restarts += 1;
+        pod.last_run = Some(RunFacts {
+            started_at: now - ran,
+            ended_at: now,
+            end: "container app: Error, exit code 1".to_owned(),
+        });
+    }
 }
 
 /// One member.
@@ -71,6 +102,7 @@ impl Member {
                     replicas: *replicas,
                     ready: 0,
                     broken,
+                    crashed: Vec::new(),
                     created_at: now,
                 });
             }

@@ -234,6 +234,7 @@ impl World {
                     let facts = DeploymentFacts {
                         replicas: deployment.replicas,
                         ready: deployment.ready,
+                        pods: deployment.pods(),
                         problem: None,
                         created_at: deployment.created_at,
                     };
