@@ -315,8 +315,8 @@ pub struct WaitingStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AbortStatus {
-    /// Reason in one word: `AnalysisFailed`, `CanaryNotReady`, `CommandedAbort`, `Deleted`,
-    /// `ProgressDeadlineExceeded` or `StatusLost`.
+    /// Reason in one word: `AnalysisFailed`, `CanaryCrashing`, `CanaryNotReady`, `CommandedAbort`,
+    /// `Deleted`, `ProgressDeadlineExceeded` or `StatusLost`.
     #[schemars(length(max = 64))]
     pub reason: String,
     /// The same in a sentence with cluster, step, metric, value and limit.

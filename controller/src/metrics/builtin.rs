@@ -65,6 +65,9 @@ impl Builtin {
 }
 
 #[cfg(test)]
+#[path = "builtin/connect_tests.rs"]
+mod connect_tests;
+#[cfg(test)]
 #[path = "builtin/reference_tests.rs"]
 mod reference_tests;
 #[cfg(test)]

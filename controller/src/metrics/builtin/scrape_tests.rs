@@ -57,7 +57,7 @@ const PAGES: [Page; 10] = {
     ]
 };
 
-fn resolved(name: &str, args: &[(&str, &str)]) -> ResolvedTemplate {
+pub(super) fn resolved(name: &str, args: &[(&str, &str)]) -> ResolvedTemplate {
     let spec = Builtin::find(name).and_then(Builtin::spec).expect(name);
     let args = args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     resolve(&format!("{BUILTIN_PREFIX}{name}"), &spec, SUBJECT, &args)
@@ -94,7 +94,7 @@ fn series(page: &str) -> Vec<(BTreeMap<String, String>, f64)> {
 }
 
 /// The series that a selector finds.
-fn select(selector: &str, page: &str) -> Vec<(BTreeMap<String, String>, f64)> {
+pub(super) fn select(selector: &str, page: &str) -> Vec<(BTreeMap<String, String>, f64)> {
     let VectorSelector { name, matchers, .. } = vector_selector(selector);
     assert!(matchers.or_matchers.is_empty(), "{selector}: or");
     let value = |labels: &BTreeMap<String, String>, label: &str| {
@@ -109,7 +109,7 @@ fn select(selector: &str, page: &str) -> Vec<(BTreeMap<String, String>, f64)> {
 }
 
 /// The texts that a comparison asks, as a round renders them.
-fn selectors(comparison: &Comparison) -> Vec<String> {
+pub(super) fn selectors(comparison: &Comparison) -> Vec<String> {
     let builtins = Builtins {
         window: "90s".to_owned(),
         canary_pods: CANARY_POD.to_owned(),
@@ -120,7 +120,7 @@ fn selectors(comparison: &Comparison) -> Vec<String> {
     comparison.source.selectors(&builtins)
 }
 
-fn arm(comparison: &Comparison, labels: &BTreeMap<String, String>) -> Option<Arm> {
+pub(super) fn arm(comparison: &Comparison, labels: &BTreeMap<String, String>) -> Option<Arm> {
     let (label, canary, stable) = match &comparison.reading.split {
         Split::Pod { label } => (label, CANARY_POD, STABLE_POD),
         Split::Label { name, canary, stable } => (name, canary.as_str(), stable.as_str()),
