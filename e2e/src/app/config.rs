@@ -35,6 +35,9 @@ pub struct Config {
     pub stop_delay: Duration,
     /// `ERROR_AFTER_REQUESTS`: after that many requests every further one fails.
     pub error_after_requests: Option<u64>,
+    /// `CRASH_AFTER_REQUESTS`: that request is not answered any more, and the process ends with
+    /// code 1. A pod that starts again counts from nothing.
+    pub crash_after_requests: Option<u64>,
     /// `BALLAST_MIB`, default 0: memory that it holds for nothing.
     pub ballast_mib: u32,
     /// [`super::EXIT_WITH_STDIN`] is `1`.
@@ -61,6 +64,13 @@ impl Config {
         let delay = |name: &str| match text(name) {
             Some(value) => milliseconds(name, &value),
             None => Ok(Duration::ZERO),
+        };
+        let count = |name: &str| -> anyhow::Result<Option<u64>> {
+            let parsed = text(name).map(|value| {
+                let parsed = value.parse().ok();
+                parsed.with_context(|| format!("{name} must be a whole number, not `{value}`"))
+            });
+            parsed.transpose()
         };
         let ip = match text("POD_IP") {
             Some(value) => value
@@ -111,12 +121,8 @@ impl Config {
             },
             start_delay: delay("START_DELAY_MS")?,
             stop_delay: delay("STOP_DELAY_MS")?,
-            error_after_requests: match text("ERROR_AFTER_REQUESTS") {
-                Some(value) => Some(value.parse().ok().with_context(|| {
-                    format!("ERROR_AFTER_REQUESTS must be a whole number, not `{value}`")
-                })?),
-                None => None,
-            },
+            error_after_requests: count("ERROR_AFTER_REQUESTS")?,
+            crash_after_requests: count("CRASH_AFTER_REQUESTS")?,
             ballast_mib: match text("BALLAST_MIB") {
                 Some(value) => {
                     let parsed = value.parse().ok().filter(|size| *size <= BALLAST_MIB_MAX);
@@ -203,6 +209,7 @@ mod tests {
             ("START_DELAY_MS", "500"),
             ("STOP_DELAY_MS", "700"),
             ("ERROR_AFTER_REQUESTS", "1000"),
+            ("CRASH_AFTER_REQUESTS", "2000"),
             ("BALLAST_MIB", "24"),
             ("EXIT_WITH_STDIN", "1"),
             ("NOISE_SEED", "9"),
@@ -223,6 +230,7 @@ mod tests {
             start_delay: Duration::from_millis(500),
             stop_delay: Duration::from_millis(700),
             error_after_requests: Some(1000),
+            crash_after_requests: Some(2000),
             ballast_mib: 24,
             exit_with_stdin: true,
         };
@@ -244,6 +252,7 @@ mod tests {
             ("WARM_UP_FACTOR", "0", "WARM_UP_FACTOR must be from 1 to 100, not 0"),
             ("BALLAST_MIB", "999", "BALLAST_MIB must be a number up to 512, not `999`"),
             ("ERROR_AFTER_REQUESTS", "x", "ERROR_AFTER_REQUESTS must be a whole number, not `x`"),
+            ("CRASH_AFTER_REQUESTS", "-", "CRASH_AFTER_REQUESTS must be a whole number, not `-`"),
         ] {
             let pairs = [(name, value), ("VERSION", "v1")];
             assert_eq!(parse(&pairs).unwrap_err().to_string(), sentence);

@@ -89,6 +89,10 @@ impl Application {
         let (latency, failed) = {
             let mut state = self.state();
             state.requests += 1;
+            if self.config.crash_after_requests.is_some_and(|most| state.requests > most) {
+                eprintln!("crashes after {} requests, as it was told", state.requests - 1);
+                std::process::exit(1);
+            }
             let spent = self.config.error_after_requests.is_some_and(|most| state.requests > most);
             let first = *state.first_request.get_or_insert(begun);
             let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

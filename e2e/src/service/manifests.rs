@@ -118,6 +118,9 @@ fn pods(release: &Release) -> Value {
     if release.ballast_mib > 0 {
         variables.push(("BALLAST_MIB".to_owned(), release.ballast_mib.to_string()));
     }
+    if let Some(requests) = release.crash_after_requests {
+        variables.push(("CRASH_AFTER_REQUESTS".to_owned(), requests.to_string()));
+    }
     let noise = release.noise.variables();
     if !noise.is_empty() {
         variables.push(("NOISE_SEED".to_owned(), release.noise_seed.to_string()));

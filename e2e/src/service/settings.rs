@@ -26,6 +26,8 @@ pub struct Release {
     pub stop_delay_ms: u64,
     /// Memory that each pod holds for nothing.
     pub ballast_mib: u32,
+    /// Requests after which each process ends, whatever is under way.
+    pub crash_after_requests: Option<u64>,
 }
 
 impl Release {
@@ -42,6 +44,7 @@ impl Release {
             start_delay_ms: 300,
             stop_delay_ms: 500,
             ballast_mib: 0,
+            crash_after_requests: None,
         }
     }
 
@@ -78,6 +81,13 @@ impl Release {
     #[must_use]
     pub fn ballast_mib(mut self, ballast_mib: u32) -> Self {
         self.ballast_mib = ballast_mib;
+        self
+    }
+
+    /// With processes that end after so many requests.
+    #[must_use]
+    pub fn crash_after_requests(mut self, requests: u64) -> Self {
+        self.crash_after_requests = Some(requests);
         self
     }
 

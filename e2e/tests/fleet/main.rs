@@ -14,6 +14,7 @@ mod conflict;
 mod contended;
 mod counters;
 mod crash;
+mod crashing;
 mod dashboard;
 mod evidence;
 mod gauge;
@@ -72,6 +73,7 @@ fn play() -> anyhow::Result<ExitCode> {
         bad::bad_release_is_taken_back_where_it_began,
         bad::failure_in_the_second_wave_takes_the_finished_cluster_back,
         bad::unreachable_cluster_is_owed_its_rollback,
+        crashing::release_whose_pods_crash_under_traffic_is_taken_back,
         crash::killing_the_hub_at_any_moment_changes_no_outcome,
         partition::cut_off_cluster_holds_the_ramp_without_a_budget,
         partition::cut_off_cluster_is_passed_within_the_budget,
