@@ -14,7 +14,7 @@
 //! | 9 | order | `order::row_09_order_within_a_round_is_nothing_and_late_windows_are_counted_as_late`, `order::row_09_a_mixture_over_moments_depends_on_order` |
 //! | 10 | weights of moments | `order::row_10_the_weights_of_later_moments_never_run_out` |
 //! | 11 | a sliding cap | `order::row_11_an_episode_across_two_blocks_gains_no_more_than_one_block` |
-//! | 12 | catastrophes | `row_12_a_catastrophe_is_seen_at_low_traffic_and_not_in_a_shared_outage`; `planner/tests/pacing.rs`: `a_canary_that_loses_most_of_its_pods_under_traffic_is_taken_back_soon` |
+//! | 12 | catastrophes | `row_12_a_catastrophe_is_seen_at_low_traffic_and_not_in_a_shared_outage`; `planner/tests/pacing.rs`: `a_canary_that_loses_most_of_its_pods_under_traffic_is_taken_back_soon`; `planner/tests/crashes.rs`: `a_release_whose_pods_crash_under_traffic_is_taken_back_at_once`; `controller`: `requests_that_the_gateway_cannot_deliver_are_errors_of_the_canary` |
 //! | 13 | size of the state | `row_13_a_finished_cluster_is_a_few_frozen_numbers` |
 //! | 14 | how far an abort goes | `row_14_the_larger_term_says_how_far_an_abort_goes` |
 //! | 15 | which steps end by time | `planner/tests/corrections.rs`: `row_15_…` |
