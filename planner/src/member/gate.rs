@@ -128,7 +128,11 @@ fn missing_evidence(draft: &mut Draft<'_>, gate: &Gate, required: &Requirement) 
         Verdict::Pass => match (evidence.samples, &evidence.standing) {
             (Some(seen), _) if seen < required.samples => Some(Missing::of(
                 WaitReason::CollectingSamples,
-                format!("needs {} requests as evidence", required.samples),
+                format!(
+                    "needs {} requests as evidence{}",
+                    required.samples,
+                    pace::so_far(seen, required.samples)
+                ),
             )),
             (_, Some(standing)) => {
                 pace::missing(draft, gate, standing, evidence, required, &message)

@@ -49,9 +49,12 @@ pub(super) fn missing(
     let counted = standing.windows >= WINDOWS_MIN
         && evidence.samples.is_none_or(|requests| requests >= REQUESTS_MIN);
     if !counted {
-        let requests = evidence.samples.map(|_| format!(" and {REQUESTS_MIN} requests"));
-        let requests = requests.unwrap_or_default();
-        let message = format!("needs {WINDOWS_MIN} measured windows{requests} in this step");
+        let requests = evidence.samples.map(|seen| {
+            let so_far = so_far(seen, REQUESTS_MIN);
+            format!(" and {REQUESTS_MIN} requests in this step{so_far}")
+        });
+        let requests = requests.unwrap_or_else(|| " in this step".to_owned());
+        let message = format!("needs {WINDOWS_MIN} measured windows{requests}");
         return Some(Missing::of(WaitReason::CollectingSamples, message));
     }
     let dwelt = now - first_window;
@@ -79,6 +82,16 @@ pub(super) fn missing(
     }
     let message = format!("undecided: {sentence}");
     Some(Missing { step: required.step, ..Missing::of(WaitReason::Undecided, message) })
+}
+
+/// How many requests there are already, in quarters of what is needed: a sentence that counted
+/// each of them would make every round a write.
+pub(super) fn so_far(seen: u64, needed: u64) -> String {
+    let quarters = (u128::from(seen) * 4 / u128::from(needed.max(1))).min(4);
+    match u64::try_from((u128::from(needed) * quarters).div_ceil(4)) {
+        Ok(floor @ 1..) => format!(" (at least {floor} of {needed} so far)"),
+        Ok(0) | Err(_) => format!(" (fewer than {} so far)", needed.div_ceil(4)),
+    }
 }
 
 /// Whether the evidence in the release's favour is what the step asks for.
@@ -130,5 +143,32 @@ impl Step {
 
     fn may_end_by_time(&self) -> bool {
         self.first_wave && !self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::so_far;
+
+    #[test]
+    fn requests_are_told_in_quarters() {
+        let cases = [
+            ((0, 100), " (fewer than 25 so far)"),
+            ((24, 100), " (fewer than 25 so far)"),
+            ((25, 100), " (at least 25 of 100 so far)"),
+            ((62, 100), " (at least 50 of 100 so far)"),
+            ((99, 100), " (at least 75 of 100 so far)"),
+            ((500, 100), " (at least 100 of 100 so far)"),
+            ((2, 10), " (fewer than 3 so far)"),
+            ((0, 1), " (fewer than 1 so far)"),
+            ((1, 3), " (at least 1 of 3 so far)"),
+            (
+                (u64::MAX, u64::MAX),
+                " (at least 18446744073709551615 of 18446744073709551615 so far)",
+            ),
+        ];
+        for ((seen, needed), expect) in cases {
+            assert_eq!(so_far(seen, needed), expect, "{seen} of {needed}");
+        }
     }
 }
