@@ -1,16 +1,27 @@
 //! A release whose pods crash under traffic, as real processes do.
 
 use anyhow::{Context as _, ensure};
-use lockflight_e2e::service::{Release, Settings};
+use lockflight_e2e::service::{Release, ServiceLoad, Settings};
 use lockflight_e2e::wait;
 
 use crate::bed::{Bed, RELEASE, RPS, SOON};
 use crate::look;
 
-/// Requests that each process of the bad release lives for: two seconds at half of the load.
+/// Requests that each process of the bad release lives for: a second at half of the load.
 const REQUESTS: u64 = 25;
-/// Requests after the end that show where the traffic goes.
+/// Requests in a second.
+const UNDER_WAY: u64 = 150;
+/// Requests after it that show where the traffic goes.
 const AFTERWARDS: u64 = 200;
+
+async fn until_sent(load: &ServiceLoad, requests: u64) -> anyhow::Result<()> {
+    wait::until("more requests", SOON, async || {
+        let sent = load.snapshot().sent();
+        ensure!(sent >= requests, "{sent} requests were sent, not {requests}");
+        Ok(())
+    })
+    .await
+}
 
 /// The application's own metrics show no error: what has died counts nothing. The status of the
 /// pods tells. The release is taken back in the first cluster; the others never see it.
@@ -23,16 +34,14 @@ pub(crate) async fn release_whose_pods_crash_under_traffic_is_taken_back(
     let service = bed.running("crashing", settings).await?;
     let load = service.load(RPS)?;
     let v1 = look::revision(&service.rollout().await?);
-    service.release(&Release::new("v2").crash_after_requests(REQUESTS)).await?;
+    service.release(&Release::new("v2").start_delay_ms(0).crash_after_requests(REQUESTS)).await?;
     let rollout = service.aborted(RELEASE).await?;
     let v2 = look::revision(&rollout);
+    let ended = load.snapshot().sent();
+    // What was under way at the end has its answer by then.
+    until_sent(&load, ended + UNDER_WAY).await?;
     let back = load.snapshot();
-    wait::until("requests after the end", SOON, async || {
-        let sent = load.snapshot().sent() - back.sent();
-        ensure!(sent >= AFTERWARDS, "{sent} requests were sent");
-        Ok(())
-    })
-    .await?;
+    until_sent(&load, ended + UNDER_WAY + AFTERWARDS).await?;
     let report = load.stop().await;
 
     let abort = rollout.status.unwrap_or_default().abort.context("status.abort is missing")?;
