@@ -1,6 +1,8 @@
 //! Releases whose pods crash under traffic. The metrics show nothing: what has died counts no
 //! requests.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod world;
 
 use chrono::TimeDelta;

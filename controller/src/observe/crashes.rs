@@ -100,8 +100,8 @@ mod tests {
         .unwrap()
     }
 
-    fn run(from: i64, to: i64, end: &str) -> Option<RunFacts> {
-        Some(RunFacts { started_at: at(from), ended_at: at(to), end: end.to_owned() })
+    fn run(from: i64, to: i64, end: &str) -> RunFacts {
+        RunFacts { started_at: at(from), ended_at: at(to), end: end.to_owned() }
     }
 
     #[test]
@@ -115,28 +115,28 @@ mod tests {
             (
                 vec![container("app", 1, &running, &error)],
                 1,
-                run(5, 30, &said("app: Error, exit code 1")),
+                Some(run(5, 30, &said("app: Error, exit code 1"))),
                 false,
                 "runs again",
             ),
             (
                 vec![container("app", 1, &waiting("CrashLoopBackOff"), &oom)],
                 1,
-                run(8, 35, &said("app: OOMKilled, exit code 137")),
+                Some(run(8, 35, &said("app: OOMKilled, exit code 137"))),
                 true,
                 "waits for its next start",
             ),
             (
                 vec![container("app", 1, &oom, &error)],
                 1,
-                run(8, 35, &said("app: OOMKilled, exit code 137")),
+                Some(run(8, 35, &said("app: OOMKilled, exit code 137"))),
                 false,
                 "has ended just now",
             ),
             (
                 vec![container("app", 2, &running, &oom), container("proxy", 3, &running, &error)],
                 5,
-                run(8, 35, &said("app: OOMKilled, exit code 137")),
+                Some(run(8, 35, &said("app: OOMKilled, exit code 137"))),
                 false,
                 "the container that ended last",
             ),
