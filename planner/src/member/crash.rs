@@ -150,7 +150,7 @@ impl Arm {
         }
         let end = self.end.as_ref().map(|(_, end)| format!("; {end}")).unwrap_or_default();
         Crash::OfRelease(format!(
-            "{} of {} canary pods crashed under traffic within {} s or wait for their next start ({} restarts in all{end}); stable: {} of {}",
+            "{} of {} canary pods crashed under traffic within {} s or wait for their next start (restarts: {}{end}); stable: {} of {}",
             self.crashed,
             self.pods,
             CRASH_AGE_MAX.num_seconds(),

@@ -113,6 +113,6 @@ fn the_sentence_names_how_many_how_often_and_how() {
     };
     assert_eq!(
         sentence,
-        "2 of 2 canary pods crashed under traffic within 60 s or wait for their next start (5 restarts in all; ended at 290); stable: 0 of 3"
+        "2 of 2 canary pods crashed under traffic within 60 s or wait for their next start (restarts: 5; ended at 290); stable: 0 of 3"
     );
 }
