@@ -2,20 +2,18 @@
 
 mod aa;
 mod build;
-mod evidence;
 mod outcome;
-mod plan;
 
 use chrono::{DateTime, Utc};
 use lockflight_crds::{Approval, AttemptPhase, MemberPhase, VerdictState, WavePhase};
 use serde::Serialize;
 
 pub use aa::{AaView, DetectionView, ShareView, TrafficView};
-pub use evidence::{ArmView, ClusterEvidence, EvidenceView, MetricEvidence, SideView};
-pub use outcome::Outcome;
-pub use plan::{
+pub use lockflight::forecast::{
     Compared, Expected, ExpectedView, ForecastView, PlanView, PlannedStepView, PlannedWaveView,
 };
+pub use lockflight::standing::{ArmView, ClusterEvidence, EvidenceView, MetricEvidence, SideView};
+pub use outcome::Outcome;
 
 /// A rollout as the plugin shows it; the JSON output.
 #[derive(Debug, Clone, PartialEq, Serialize)]

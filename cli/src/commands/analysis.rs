@@ -1,12 +1,8 @@
 //! `analysis`: where the evidence of a rollout stands, by the hub's own code.
 
-use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use kube::{Api, ResourceExt as _};
-use lockflight::{
-    judgement::{Judgement, Memory, Trial, judge_of},
-    metrics::{BUILTIN_PREFIX, Builtin, ResolvedTemplate, Subject, resolve},
-};
+use lockflight::metrics::{BUILTIN_PREFIX, Builtin, ResolvedTemplate, Subject, resolve};
 use lockflight_crds::{AnalysisReference, AnalysisTemplate, Rollout};
 
 use super::say;
@@ -80,49 +76,11 @@ fn show(arguments: &Analysis, rollout: &Rollout, view: &EvidenceView) -> Result<
 /// some rounds old; the view says of when it is.
 pub(super) async fn view(session: &Session, rollout: &Rollout) -> Result<EvidenceView, Failure> {
     let status = rollout.status.clone().unwrap_or_default();
-    let Some(plan) = status.plan else {
-        return Err(Failure::State("the rollout has no plan yet; wait until it starts".to_owned()));
-    };
-    let Some(known) = status.evidence else {
-        return Err(Failure::State(
-            "the rollout has no evidence yet: no comparison metric has been judged".to_owned(),
-        ));
-    };
     let mut templates = Vec::new();
-    for reference in &plan.analysis {
+    for reference in status.plan.iter().flat_map(|plan| &plan.analysis) {
         templates.push(template(session, &rollout.name_any(), reference).await?);
     }
-    let clusters =
-        plan.waves.iter().flat_map(|wave| &wave.clusters).map(|name| name.as_str().into());
-    let judge = judge_of(&templates, clusters.collect(), &plan.evidence);
-    let trial = Trial { revision: known.revision.clone(), attempt: known.attempt };
-    if known.state.is_empty() {
-        return Err(Failure::State(
-            "status.evidence had no room for the evidence (Event EvidenceTooLarge): look at the \
-             hub's dashboard"
-                .to_owned(),
-        ));
-    }
-    let known = Memory::from(&known);
-    if known.evidence().is_none() {
-        return Err(Failure::State(
-            "status.evidence.state cannot be read: use the kubectl-lockflight of the hub's version"
-                .to_owned(),
-        ));
-    }
-    let judgement = Judgement::open(trial, judge, Some(known));
-    let standing = judgement.take(Vec::new());
-    Ok(EvidenceView::of(&standing, as_of(&judgement)))
-}
-
-/// End of the newest window of any metric and cluster.
-fn as_of(judgement: &Judgement) -> Option<DateTime<Utc>> {
-    let judge = judgement.judge();
-    let pairs = judge
-        .metrics
-        .iter()
-        .flat_map(|plan| judge.clusters.iter().map(move |cluster| (&plan.name, cluster)));
-    pairs.filter_map(|(metric, cluster)| judgement.counted_until(metric, cluster)).max()
+    EvidenceView::of_status(&status, &templates).map_err(|error| Failure::State(error.to_string()))
 }
 
 async fn template(

@@ -2,18 +2,9 @@
 
 use chrono::Utc;
 use kube::ResourceExt as _;
-use lockflight::{
-    draft::draft,
-    hub::Hub,
-    judgement::{judge_of, metric_name},
-    metrics::{BUILTIN_PREFIX, Comparison, ResolvedTemplate, Subject},
-    validate::resolve_all,
-};
-use lockflight_analysis::{
-    judge::{Calibration, Judge},
-    trust::{Load, Traffic, traffic},
-};
-use lockflight_crds::{PlanStatus, Rollout};
+use lockflight::{forecast::Planned, hub::Hub, metrics::BUILTIN_PREFIX};
+use lockflight_analysis::trust::{Load, Traffic, traffic};
+use lockflight_crds::Rollout;
 
 use super::say;
 use crate::{
@@ -23,7 +14,7 @@ use crate::{
     past, render_plan,
     servers::servers,
     session::Session,
-    view::{Compared, Expected},
+    view::Expected,
 };
 
 pub(super) async fn run(arguments: &Plan, global: &Global, style: Style) -> Result<Exit, Failure> {
@@ -39,15 +30,6 @@ pub(super) async fn run(arguments: &Plan, global: &Global, style: Style) -> Resu
     Ok(Exit::Ok)
 }
 
-/// A rollout's plan, and the templates that it is gated by.
-pub(super) struct Planned {
-    pub(super) rollout: Rollout,
-    pub(super) plan: PlanStatus,
-    /// Whether the hub has committed to it.
-    pub(super) stored: bool,
-    pub(super) templates: Vec<ResolvedTemplate>,
-}
-
 /// The plan that the hub has stored, or would make.
 pub(super) async fn of_hub(session: &Session, name: &str) -> Result<Planned, Failure> {
     let rollout = session.get(name).await?;
@@ -61,7 +43,7 @@ pub(super) async fn of_hub(session: &Session, name: &str) -> Result<Planned, Fai
     if stored.is_none() {
         objects::add_clusters(&hub, session).await?;
     }
-    planned(rollout, &hub, stored)
+    planned(rollout, &hub)
 }
 
 pub(super) async fn of_files(
@@ -69,34 +51,23 @@ pub(super) async fn of_files(
     global: &Global,
     style: Style,
 ) -> Result<Planned, Failure> {
-    let files = objects::read(&arguments.files, global.namespace.as_deref())?;
+    let mut files = objects::read(&arguments.files, global.namespace.as_deref())?;
+    // What a file says of an attempt that once was binds nobody.
+    files.rollout.status = None;
     let namespace = files.rollout.namespace().unwrap_or(NAMESPACE_DEFAULT.to_owned());
     if !files.have_clusters {
         let session = Session::open(global, style).await?;
         objects::add_templates(&files.hub, &session, &namespace).await?;
         objects::add_clusters(&files.hub, &session).await?;
     }
-    planned(files.rollout, &files.hub, None)
+    planned(files.rollout, &files.hub)
 }
 
-fn planned(rollout: Rollout, hub: &Hub, stored: Option<PlanStatus>) -> Result<Planned, Failure> {
-    let refused = |problems: &[String]| {
-        let name = rollout.name_any();
+fn planned(rollout: Rollout, hub: &Hub) -> Result<Planned, Failure> {
+    let name = rollout.name_any();
+    Planned::of(rollout, hub, Utc::now()).map_err(|problems| {
         Failure::State(format!("rollout {name:?} is not valid:\n  {}", problems.join("\n  ")))
-    };
-    let is_stored = stored.is_some();
-    let plan = match stored {
-        Some(plan) => plan,
-        None => draft(&rollout, hub, Utc::now()).map_err(|problems| refused(&problems))?,
-    };
-    let namespace = rollout.namespace().unwrap_or_default();
-    let subject = Subject { namespace: &namespace, rollout: &rollout.name_any() };
-    let mut problems = Vec::new();
-    let templates = resolve_all(&plan.analysis, subject, hub, &mut problems);
-    if !problems.is_empty() {
-        return Err(refused(&problems));
-    }
-    Ok(Planned { rollout, plan, stored: is_stored, templates })
+    })
 }
 
 pub(super) async fn view(
@@ -104,18 +75,7 @@ pub(super) async fn view(
     global: &Global,
     found: &Planned,
 ) -> Result<PlanView, Failure> {
-    let Planned { rollout, plan, stored, templates } = found;
-    let clusters = plan.waves.iter().flat_map(|wave| &wave.clusters);
-    let clusters = clusters.map(|name| name.as_str().into()).collect();
-    let judge = judge_of(templates, clusters, &plan.evidence);
-    let compares = templates.iter().any(ResolvedTemplate::compares);
-    let expected = if compares { expected(arguments, global, found, &judge).await? } else { None };
-    let metrics = templates.iter().flat_map(|template| &template.metrics);
-    let deciding = metrics.filter(|metric| metric.decides());
-    let warm_ups = deciding.filter_map(|metric| Some(metric.comparison()?.warm_up()));
-    let warm_up = warm_ups.max().unwrap_or_default();
-    let judged = compares.then_some(Compared { judge: &judge, warm_up });
-    Ok(PlanView::of(rollout, plan, *stored, judged, expected))
+    Ok(found.view(expected(arguments, global, found).await?))
 }
 
 /// The traffic to plan with: told, or read.
@@ -123,23 +83,10 @@ async fn expected(
     arguments: &Plan,
     global: &Global,
     found: &Planned,
-    judge: &Judge,
 ) -> Result<Option<Expected>, Failure> {
-    // Of a gauge no number of requests tells how soon it decides.
-    let counted = found.templates.iter().flat_map(|template| {
-        let counting = template.metrics.iter().filter(|metric| {
-            metric.decides() && metric.comparison().is_some_and(Comparison::counts_events)
-        });
-        counting.map(|metric| metric_name(template, &metric.name))
-    });
-    let counted: Vec<_> = counted.collect();
-    let decisive = judge.metrics.iter().find(|metric| counted.contains(&metric.name));
-    let Some(metric) = decisive else { return Ok(None) };
-    let usual = Calibration::default();
+    let Some(metric) = found.counted_metric() else { return Ok(None) };
     if let (Some(requests_per_second), Some(bad_share)) = (arguments.rps, arguments.errors) {
-        let (batch_mean, pod_sd) = (usual.batch_mean, usual.pod_sd);
-        let load = Load { requests_per_second, bad_share, batch_mean, pod_sd };
-        return Ok(Some(Expected { metric: metric.name.to_string(), load, measured: false }));
+        return Ok(Some(Expected::usual(metric, requests_per_second, bad_share, false)));
     }
     let servers = servers(&arguments.past, global).await?;
     if servers.is_empty() {
@@ -149,12 +96,8 @@ async fn expected(
     let history =
         past::read(past, &servers, &found.templates, &found.plan.evidence, timeout).await?;
     let rows = traffic(&history.windows);
-    let own: Vec<&Traffic> = rows.iter().filter(|row| row.metric == metric.name).collect();
-    Ok(quietest(&own).map(|load| Expected {
-        metric: metric.name.to_string(),
-        load,
-        measured: true,
-    }))
+    let own: Vec<&Traffic> = rows.iter().filter(|row| *row.metric == *metric).collect();
+    Ok(quietest(&own).map(|load| Expected { metric, load, measured: true }))
 }
 
 /// The cluster with the fewest bad events: what can be seen there can be seen everywhere.

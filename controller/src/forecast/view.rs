@@ -7,6 +7,7 @@ use lockflight_analysis::{
     trust::{Forecast, Load, Step},
 };
 use lockflight_crds::{Approval, PlanStatus, Rollout};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Windows that a step with comparison metrics needs, and two scrapes until they are counted.
@@ -19,7 +20,7 @@ const WINDOWS_PER_EPISODE: i32 = 4;
 const FACTORS: [f64; 3] = [2.0, 3.0, 10.0];
 
 /// The plan of a rollout.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanView {
     /// Always `cli.lockflight.dev/v1`.
@@ -47,7 +48,7 @@ pub struct PlanView {
 }
 
 /// A wave of the plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedWaveView {
     /// Its name.
@@ -65,7 +66,7 @@ pub struct PlannedWaveView {
 }
 
 /// A step of the plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedStepView {
     /// Share of the traffic in per cent.
@@ -88,7 +89,7 @@ pub struct PlannedStepView {
 }
 
 /// How soon a release is taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ForecastView {
     /// It fails so many times as often as stable.
@@ -98,7 +99,7 @@ pub struct ForecastView {
 }
 
 /// The traffic that forecasts are made for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExpectedView {
     /// The metric that decides.

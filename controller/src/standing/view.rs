@@ -5,11 +5,12 @@ use lockflight_analysis::{
     judge::{ArmCounts, MetricStanding, Rates, Scope, Standing},
     trust::explain,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Evidence of a rollout. Evidence is an e-value, `E`: what a fair bet on that conclusion has made
 /// of a stake of 1. Its logarithm is `null` where it is infinite.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EvidenceView {
     /// All of it in one sentence.
@@ -27,7 +28,7 @@ pub struct EvidenceView {
 }
 
 /// Evidence for a conclusion, and what it has to reach.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SideView {
     /// The natural logarithm of the e-value.
@@ -37,7 +38,7 @@ pub struct SideView {
 }
 
 /// Evidence of a metric.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MetricEvidence {
     /// Its name.
@@ -59,7 +60,7 @@ pub struct MetricEvidence {
 }
 
 /// Evidence of a metric in a cluster.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterEvidence {
     /// Its name.
@@ -73,7 +74,7 @@ pub struct ClusterEvidence {
 }
 
 /// Events of a revision.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct ArmView {
     /// Bad ones.
     pub bad: u64,
