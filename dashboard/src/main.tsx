@@ -15,6 +15,7 @@ import "./style/base.css";
 import "./style/parts.css";
 import "./style/fleet.css";
 import "./style/rollout.css";
+import "./style/decide.css";
 
 function Screen() {
   const at = route.value;

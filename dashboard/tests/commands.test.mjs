@@ -52,6 +52,11 @@ test("an approval opens the gate that was shown, once", async () => {
   const dialog = page.getByRole("dialog");
   await dialog.getByText("Traffic in us-east-1 goes from 10 % to 33 %.").waitFor();
   await dialog.getByText("--token 4f0c9a77d2e1").waitFor();
+  // What has been measured stands beside the question, in both revisions.
+  const errors = dialog.getByRole("row", { name: /golden-signals\/errors/ });
+  await errors.waitFor();
+  assert.match(await errors.innerText(), /% +[\d,]+ of [1-9][\d,]*\s+[\d.]+ % +[\d,]+ of [1-9]/);
+  await dialog.getByText("errors: passes with 4,812 samples").waitFor();
   await dialog.getByRole("button", { name: "Approve us-east-1" }).click();
   await page.getByText("33 %").nth(1).waitFor();
   await page.getByRole("button", { name: "Approve us-east-1" }).waitFor({ state: "detached" });

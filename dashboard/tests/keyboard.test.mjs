@@ -31,6 +31,8 @@ test("search, open, look around and abort with keys only", async () => {
   await page.waitForURL(/\/analysis/);
   await page.keyboard.press("3");
   await page.waitForURL(/\/history$/);
+  await page.keyboard.press("4");
+  await page.waitForURL(/\/plan$/);
   await page.keyboard.press("1");
   await page.waitForURL(/\/recommendations$/);
   await page.keyboard.press("?");

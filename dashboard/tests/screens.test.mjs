@@ -11,12 +11,13 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const SCREENS = [
   ["fleet", "/", ["Needs attention", "shop/search", "us-east-1 failed at step 2"]],
   ["rollout", "/rollouts/shop/checkout", ["us-east-1: step 3 bakes for 1m.", "Abort attempt 3", "33 % meant, 10 % in force"]],
-  ["approval", "/rollouts/shop/payments", ["Needs a person", "Approve us-east-1", "goes from 10 % to 33 %"]],
+  ["approval", "/rollouts/shop/payments", ["Needs a person", "Approve us-east-1", "goes from 10 % to 33 %", "Bad of all in us-east-1"]],
   ["aborted", "/rollouts/shop/search", ["Taken back", "8.4 %", "at most 2 times 0.1 %", "owed a rollback"]],
   ["unreachable", "/rollouts/shop/catalog", ["its state is unknown"]],
   ["analysis", "/rollouts/shop/checkout/analysis", ["Evidence that it is worse", "promotion bar", "http_errors_total", "result[0] < 0.8 holds"]],
   ["no-evidence", "/rollouts/shop/payments/analysis", ["No evidence from us-east-1 yet"]],
   ["history", "/rollouts/shop/checkout/history", ["RouteNotAccepted", "618e741e25 → 7a1b2c3d4e"]],
+  ["plan", "/rollouts/shop/checkout/plan", ["At least", "as the gates have counted in", "10× errors: back after", "before the step can end", "kubectl lockflight plan checkout -n shop"]],
   ["clusters", "/clusters", ["10 of 12 can be acted in", "InvalidCredentials", "shop, team-00, team-01 and 2 more"]],
   ["nothing", "/rollouts/shop/none", ["There is no rollout shop/none"]],
   ["no-screen", "/no/such/screen", ["There is no such screen"]],
@@ -72,6 +73,33 @@ test("a wide fleet fits, and its trouble is told by glyphs beside the small cell
     await context.close();
   }
   await wide.stop();
+});
+
+test("what a person decides by stands in the dialogs, both themes and at phone width", async () => {
+  for (const [theme, width, height] of [["light", 1360, 900], ["dark", 1360, 900], ["light", 390, 844], ["dark", 390, 844]]) {
+    const { page, context } = await openPage(browser, fleet, { theme, width, height });
+    await page.goto(`${fleet.url}/rollouts/shop/payments`);
+    await page.getByRole("button", { name: "Approve us-east-1" }).click();
+    const dialog = page.getByRole("dialog");
+    for (const text of ["Waits for a person for", "golden-signals/latency", "Bad of all in us-east-1", "taken back at 100 times"]) {
+      await dialog.getByText(text).first().waitFor();
+    }
+    assert.deepEqual(await violations(page), [], `approve ${theme} ${width}`);
+    const overflow = await dialog.evaluate((one) => one.scrollWidth - one.clientWidth);
+    assert.ok(overflow <= 0, `the dialog is ${overflow} px too wide at ${width}`);
+    await page.screenshot({ path: `${RESULTS}approve-${theme}-${width}.png` });
+    await page.keyboard.press("Escape");
+    await page.goto(`${fleet.url}/rollouts/shop/checkout`);
+    await page.getByRole("button", { name: "Abort attempt 3" }).click();
+    for (const text of ["To 0 % at once", "us-east-1 33 %", "eu-west-1 to 618e741e25", "Have no traffic of it"]) {
+      await dialog.getByText(text).first().waitFor();
+    }
+    await dialog.getByText("What has been measured").click();
+    await dialog.getByText("result[0] < 0.8").first().waitFor();
+    await dialog.getByText("By cluster: 3").click();
+    assert.deepEqual(await violations(page), [], `abort ${theme} ${width}`);
+    await context.close();
+  }
 });
 
 test("the sign-in and the dialogs, both themes", async () => {

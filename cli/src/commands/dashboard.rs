@@ -30,6 +30,14 @@ use crate::{Exit, Failure, arguments, session::Session};
 /// How often the API server is asked whether it is there, and how long it may take.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// What the user may list beside Rollouts.
+#[derive(Clone, Copy)]
+struct Sees {
+    clusters: bool,
+    templates: bool,
+    providers: bool,
+}
+
 /// Serves until Ctrl-C. `here_only`: the user named a namespace.
 pub(super) async fn run(
     session: &Session,
@@ -38,7 +46,11 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let client = session.client();
     let namespace = scope(session, here_only).await?;
-    let sees_clusters = may_list(session, "clusters", None).await?;
+    let rights = Sees {
+        clusters: may_list(session, "clusters", None).await?,
+        templates: may_list(session, "analysistemplates", namespace.as_deref()).await?,
+        providers: may_list(session, "metricproviders", None).await?,
+    };
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let listener = TcpListener::bind((address, arguments.port)).await.map_err(|error| {
         let port = arguments.port;
@@ -48,7 +60,7 @@ pub(super) async fn run(
     let secret =
         code().map_err(|_| Failure::State("this machine gives no random numbers".to_owned()))?;
     let answers = Arc::new(AtomicBool::new(true));
-    let (source, watches) = caches(session, namespace.as_deref(), sees_clusters, &answers);
+    let (source, watches) = caches(session, namespace.as_deref(), rights, &answers);
     say(&format!("{url}\ncode: {}\n", secret.expose_secret()))?;
     eprintln!(
         "{}; what you press is done with your own rights; Ctrl-C ends",
@@ -110,16 +122,19 @@ async fn may_list(
 fn caches(
     session: &Session,
     namespace: Option<&str>,
-    sees_clusters: bool,
+    rights: Sees,
     answers: &Arc<AtomicBool>,
 ) -> (Source, impl Future<Output = ()> + use<>) {
     let client = session.client().clone();
     let (rollouts, clusters) = (Arc::<Shelf<Rollout>>::default(), Arc::<Shelf<Cluster>>::default());
+    let (templates, providers) = (Arc::default(), Arc::default());
     let events = Arc::default();
     let (seen, answering) = (Arc::clone(&rollouts), Arc::clone(answers));
     let source = Source {
         rollouts: Arc::clone(&rollouts),
         clusters: Arc::clone(&clusters),
+        templates: Arc::clone(&templates),
+        providers: Arc::clone(&providers),
         events: Arc::clone(&events),
         // Evidence lives in the hub; its own dashboard shows it.
         evidence: Arc::new(EvidenceFeed::default()),
@@ -128,22 +143,36 @@ fn caches(
     };
     let rollouts_api: Api<Rollout> = scoped(client.clone(), namespace);
     let events_api = scoped(client.clone(), namespace);
+    let templates_api = scoped(client.clone(), namespace);
     let watches = async move {
         let config = watcher::Config::default;
-        let of_clusters = async {
-            if sees_clusters {
-                follow(Api::all(client), config(), clusters, |_| {}).await;
-            } else {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
             () = follow(rollouts_api, config(), rollouts, |_| {}) => {}
-            () = of_clusters => {}
+            () = follow_if(rights.clusters, Api::all(client.clone()), clusters) => {}
+            () = follow_if(rights.templates, templates_api, templates) => {}
+            () = follow_if(rights.providers, Api::all(client), providers) => {}
             _ = watch_events(events_api, events) => {}
         }
     };
     (source, watches)
+}
+
+/// Keeps a cache for ever; one of what the user may not list stays unsynced.
+async fn follow_if<K>(may_list: bool, api: Api<K>, shelf: Arc<Shelf<K>>)
+where
+    K: kube::Resource<DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    if may_list {
+        follow(api, watcher::Config::default(), shelf, |_| {}).await;
+    } else {
+        std::future::pending::<()>().await;
+    }
 }
 
 fn scoped<K>(client: Client, namespace: Option<&str>) -> Api<K>

@@ -1,14 +1,20 @@
 //! Evidence of the scene `checkout`: one cluster without harm, one that gets worse slowly.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use lockflight::dashboard::{
-    AgainstBar, Arm, Balance, EvidenceFeed, EvidencePoint, Seen, SeriesFacts, SeriesKey,
-    view::SeriesKind,
+use lockflight::{
+    dashboard::{
+        AgainstBar, Arm, Balance, EvidenceFeed, EvidencePoint, Seen, SeriesFacts, SeriesKey,
+        view::SeriesKind,
+    },
+    shelf::Key,
 };
+use lockflight_analysis::judge::{ArmCounts, ClusterStanding, MetricStanding, Rates, Standing};
 use lockflight_crds::VerdictState;
 
 use crate::world::{World, cluster_name};
 
+/// Number of the attempt in every scene.
+const ATTEMPT: i64 = 3;
 /// Seconds between points.
 const PERIOD: u32 = 5;
 /// Events of a cluster between two points.
@@ -67,6 +73,56 @@ fn push(world: &World, feed: &EvidenceFeed, at: DateTime<Utc>, number: u32) {
         let name = format!("golden-signals/{}", MEMORY.0);
         feed.push(key(&name), threshold(verdict), point(verdict, Seen::Measured(used)));
     }
+    for rollout in ["checkout", "payments"] {
+        let (standing, key) = (standing(number, clusters), Key::new("shop", rollout));
+        feed.stand(&key, ATTEMPT, at, &standing);
+    }
+}
+
+/// What all clusters together have shown: the first is through, the next two are on their way.
+fn standing(number: u32, clusters: usize) -> Standing {
+    let seen = 0..3_usize.min(clusters);
+    let metrics = METRICS.map(|(metric, base, worse)| {
+        let rates = seen.clone().map(|cluster| {
+            let (canary, stable) = totals(number, base, worse);
+            (cluster_name(cluster), Rates { canary: counts(canary), stable: counts(stable) })
+        });
+        let rates: Vec<(String, Rates)> = rates.collect();
+        let sum = |of: fn(&Rates) -> ArmCounts| {
+            let arms = rates.iter().map(|(_, rates)| of(rates));
+            arms.fold(ArmCounts::default(), |sum, one| ArmCounts {
+                bad: sum.bad + one.bad,
+                events: sum.events + one.events,
+            })
+        };
+        let balance = balance(number, worse);
+        MetricStanding {
+            name: format!("golden-signals/{metric}").into(),
+            against_ln: against(&balance),
+            in_favour_ln: balance.promote.map_or(0.0, |promote| promote.ln_e),
+            promotes: true,
+            rates: Rates { canary: sum(|rates| rates.canary), stable: sum(|rates| rates.stable) },
+            needed_events: 1_900,
+            clusters: rates
+                .into_iter()
+                .map(|(name, rates)| ClusterStanding { name: name.into(), against_ln: 0.0, rates })
+                .collect(),
+        }
+    });
+    Standing {
+        against_ln: against(&balance(number, 1.15)),
+        against_bar_ln: ABORT_BAR,
+        crossed: None,
+        in_favour_ln: 2.1,
+        in_favour_bar_ln: PROMOTE_BAR,
+        metrics: metrics.into(),
+        sentence: together().message,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and small")]
+fn counts(arm: Arm) -> ArmCounts {
+    ArmCounts { bad: arm.bad as u64, events: arm.total as u64 }
 }
 
 fn against(balance: &Balance) -> f64 {
@@ -76,7 +132,7 @@ fn against(balance: &Balance) -> f64 {
 fn compared(metric: &str) -> SeriesFacts {
     let selector = |what: &str| format!("http_{metric}_{what}{{service=\"checkout\"}}");
     SeriesFacts {
-        attempt: 3,
+        attempt: ATTEMPT,
         query: Some(format!("{}\n{}", selector("bad_total"), selector("total"))),
         verdict: VerdictState::Pass,
         ..SeriesFacts::default()
@@ -85,7 +141,7 @@ fn compared(metric: &str) -> SeriesFacts {
 
 fn together() -> SeriesFacts {
     SeriesFacts {
-        attempt: 3,
+        attempt: ATTEMPT,
         kind: SeriesKind::Together,
         verdict: VerdictState::Pass,
         message: "golden-signals/latency: 1.1 % of the canary's events are bad, 1 % of stable's"
@@ -97,7 +153,7 @@ fn together() -> SeriesFacts {
 fn threshold(verdict: VerdictState) -> SeriesFacts {
     let limit = format!("result[0] < {}", MEMORY.1);
     SeriesFacts {
-        attempt: 3,
+        attempt: ATTEMPT,
         kind: SeriesKind::Threshold,
         query: Some(
             "max(container_memory_working_set_bytes{pod=~\"checkout-7a1b2c3d4e-.*\"} / \

@@ -67,6 +67,8 @@ async fn main() -> anyhow::Result<()> {
     let source = Source {
         rollouts: Arc::clone(&world.rollouts),
         clusters: Arc::clone(&world.clusters),
+        templates: Arc::clone(&world.templates),
+        providers: Arc::default(),
         events,
         evidence: Arc::clone(&feed),
         live: Arc::new(move || alive.answers()),

@@ -7,6 +7,14 @@ use serde_json::{Value, json};
 /// Weights of the steps.
 const WEIGHTS: [u8; 5] = [5, 10, 33, 66, 100];
 
+/// Namespaces of ordinary Rollouts.
+pub(crate) const TEAMS: usize = 40;
+
+/// Name of such a namespace.
+pub(crate) fn team(number: usize) -> String {
+    format!("team-{number:02}")
+}
+
 /// So many seconds before now.
 pub(crate) fn ago(seconds: i64) -> DateTime<Utc> {
     let now = Utc::now().timestamp();
@@ -274,7 +282,7 @@ fn in_trouble(clusters: &[String]) -> Vec<Scene> {
 /// Most are at rest; some move.
 fn ordinary(number: usize) -> Scene {
     let name = format!("service-{number:04}");
-    let namespace = format!("team-{:02}", number % 40);
+    let namespace = team(number % TEAMS);
     if number % 10 == 3 {
         let step = u8::try_from(number / 10 % 4).unwrap_or(0) + 1;
         let weight = WEIGHTS[usize::from(step) - 1];

@@ -8,7 +8,7 @@ use std::sync::{
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::core::v1::Event;
 use lockflight::shelf::{Key, Shelf};
-use lockflight_crds::{Cluster, Rollout};
+use lockflight_crds::{AnalysisTemplate, Cluster, Rollout};
 use serde_json::json;
 
 use crate::scenes;
@@ -17,6 +17,7 @@ use crate::scenes;
 pub(crate) struct World {
     pub(crate) rollouts: Arc<Shelf<Rollout>>,
     pub(crate) clusters: Arc<Shelf<Cluster>>,
+    pub(crate) templates: Arc<Shelf<AnalysisTemplate>>,
     events: Arc<Shelf<Event>>,
     version: AtomicU64,
     answers: AtomicBool,
@@ -39,11 +40,15 @@ impl World {
         let world = Self {
             rollouts: Arc::default(),
             clusters: Arc::default(),
+            templates: Arc::default(),
             events,
             version: AtomicU64::new(1),
             answers: AtomicBool::new(true),
         };
         world.clusters.replace((0..clusters).map(cluster).collect::<Result<_, _>>()?);
+        let teams = (0..scenes::TEAMS).map(scenes::team);
+        let templates = teams.chain(["shop".to_owned()]).map(|namespace| template(&namespace));
+        world.templates.replace(templates.collect::<Result<_, _>>()?);
         let names: Vec<String> = (0..clusters).map(cluster_name).collect();
         world.rollouts.replace(scenes::all(&names, rollouts)?);
         world.events.replace(Vec::new());
@@ -102,6 +107,20 @@ impl World {
             Err(error) => eprintln!("an Event is malformed: {error}"),
         }
     }
+}
+
+/// What gates the Rollouts of a namespace.
+fn template(namespace: &str) -> serde_json::Result<AnalysisTemplate> {
+    serde_json::from_value(json!({
+        "apiVersion": "lockflight.dev/v1alpha1", "kind": "AnalysisTemplate",
+        "metadata": {"name": "golden-signals", "namespace": namespace, "resourceVersion": "1"},
+        "spec": {"metrics": [
+            {"name": "errors", "compare": {"bad": "http_errors_total", "total": "http_requests_total",
+                                           "by": {"pod": {}}}},
+            {"name": "latency", "severity": "Normal",
+             "compare": {"histogram": "http_request_duration_seconds", "by": {"pod": {}}}},
+        ]},
+    }))
 }
 
 fn cluster(number: usize) -> serde_json::Result<Cluster> {

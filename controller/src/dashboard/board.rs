@@ -244,6 +244,11 @@ impl Board {
         let state = self.read();
         (state.history.kept_since(), state.history.of(key))
     }
+
+    /// Gates of a Rollout that wait for a person, and since when.
+    pub(super) fn gates(&self, key: &Key) -> Vec<super::view::GateView> {
+        self.read().history.gates(key)
+    }
 }
 
 /// Takes over one kind.

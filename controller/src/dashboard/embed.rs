@@ -23,6 +23,8 @@ pub async fn start(
     let source = Source {
         rollouts: Arc::clone(&hub.rollouts),
         clusters: Arc::clone(&hub.clusters),
+        templates: Arc::clone(&hub.templates),
+        providers: Arc::clone(&hub.providers),
         events: Arc::clone(&events),
         evidence,
         live: Arc::new(move || answering.synced() && answering.answers.load(Ordering::Relaxed)),

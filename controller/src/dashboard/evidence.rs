@@ -6,11 +6,19 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use lockflight_analysis::judge::Standing;
 use lockflight_crds::VerdictState;
 
 use super::view::{AnalysisPage, SeriesKind, SeriesView};
+use crate::{shelf::Key, standing::EvidenceView};
 
 mod columns;
+mod latest;
+mod standings;
+
+use standings::Standings;
+
+pub use standings::STANDINGS_MAX;
 
 /// Points kept per metric and cluster: with windows of 15 s the last two hours.
 pub const POINTS_MAX: usize = 512;
@@ -145,6 +153,7 @@ impl EvidencePoint {
 #[derive(Debug, Default)]
 pub struct EvidenceFeed {
     state: RwLock<State>,
+    standings: Standings,
 }
 
 #[derive(Debug, Default)]
@@ -190,6 +199,18 @@ impl EvidenceFeed {
     pub fn forget(&self, namespace: &str, rollout: &str) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.series.retain(|key, _| key.namespace != namespace || key.rollout != rollout);
+        self.standings.forget(&Key::new(namespace, rollout));
+    }
+
+    /// Takes what all clusters of a Rollout together have shown in an attempt.
+    pub fn stand(&self, rollout: &Key, attempt: i64, at: DateTime<Utc>, standing: &Standing) {
+        self.standings.take(rollout, attempt, at, standing);
+    }
+
+    /// What all clusters of a Rollout together have shown in an attempt, if a gate was open.
+    #[must_use]
+    pub fn standing(&self, rollout: &Key, attempt: i64) -> Option<EvidenceView> {
+        self.standings.of(rollout, attempt)
     }
 
     /// Number of the newest change over all series.

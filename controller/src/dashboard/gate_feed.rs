@@ -55,6 +55,9 @@ impl GateFeed {
             };
             self.feed.push(key, facts, point);
         }
+        if let Some(compared) = &round.compared {
+            self.feed.stand(&self.rollout, gate.attempt, round.judged_at, &compared.standing);
+        }
     }
 
     /// The Rollout is gone.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
-use lockflight_crds::Rollout;
+use lockflight_crds::{Rollout, RolloutStatus};
 
-use super::view::{AttemptRecord, Outcome, RolloutRow};
+use super::view::{AttemptRecord, GateView, Outcome, RolloutRow};
 use crate::shelf::Key;
 
 /// Attempts kept per Rollout.
@@ -23,6 +23,9 @@ struct Kept {
     records: VecDeque<AttemptRecord>,
     /// Since when it has been waiting for a person, as far as it was seen.
     waiting_since: Option<DateTime<Utc>>,
+    /// Gates that wait for a person, by their token.
+    gates: BTreeMap<String, GateView>,
+    seen_before: bool,
 }
 
 impl History {
@@ -45,6 +48,7 @@ impl History {
         let Some(status) = &rollout.status else { return };
         let Some(attempt) = &status.attempt else { return };
         let kept = self.attempts.entry(key.clone()).or_default();
+        kept.see_gates(status, now);
         let waits = row.outcome == Outcome::Waiting;
         let waited = kept.waiting_since.map_or(0, |since| (now - since).num_seconds().max(0));
         if let Some(newest) = kept.records.front_mut() {
@@ -75,6 +79,12 @@ impl History {
         kept.records.truncate(ATTEMPTS_MAX);
     }
 
+    /// Gates that wait for a person.
+    pub(super) fn gates(&self, key: &Key) -> Vec<GateView> {
+        let kept = self.attempts.get(key);
+        kept.map(|kept| kept.gates.values().cloned().collect()).unwrap_or_default()
+    }
+
     pub(super) fn forget(&mut self, key: &Key) {
         self.attempts.remove(key);
     }
@@ -84,5 +94,25 @@ impl History {
             .get(key)
             .map(|kept| kept.records.iter().cloned().collect())
             .unwrap_or_default()
+    }
+}
+
+impl Kept {
+    /// The status does not say since when a gate waits: it is when it was first seen to.
+    fn see_gates(&mut self, status: &RolloutStatus, now: DateTime<Utc>) {
+        let shown = status.waiting.iter().filter_map(|wait| wait.token.as_ref());
+        let known = std::mem::take(&mut self.gates);
+        self.gates = shown
+            .map(|token| {
+                let fresh = || GateView {
+                    token: token.clone(),
+                    since: now,
+                    // Whoever comes late does not know for how long it has waited.
+                    perhaps_longer: !self.seen_before,
+                };
+                (token.clone(), known.get(token).cloned().unwrap_or_else(fresh))
+            })
+            .collect();
+        self.seen_before = true;
     }
 }

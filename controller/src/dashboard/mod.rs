@@ -8,6 +8,7 @@ mod access;
 mod act;
 mod assets;
 mod board;
+mod decide;
 mod embed;
 mod evidence;
 mod gate_feed;
@@ -27,7 +28,7 @@ pub use access::{Access, AddressRange, InvalidAddressRange, code};
 pub use embed::{start, watch_events};
 pub use evidence::{
     AgainstBar, Arm, Balance, EvidenceFeed, EvidencePoint, POINT_BYTES_MAX, POINTS_MAX, SERIES_MAX,
-    Seen, SeriesFacts, SeriesKey,
+    STANDINGS_MAX, Seen, SeriesFacts, SeriesKey,
 };
 pub use gate_feed::GateFeed;
 pub use serve::{Dashboard, DashboardArguments, SignInMode};

@@ -24,6 +24,7 @@ use super::{
     act::{self, Command},
     assets,
     board::{Board, Cursor, Scope},
+    decide,
     guard::{self, Names, meant, peer},
     reply::{json, malformed, not_found, problem, refusal},
     sign_in::{me, sign_in, sign_out},
@@ -76,7 +77,7 @@ impl Shared {
         Ok(Scope { namespaces: Some(seen), clusters })
     }
 
-    async fn sees(&self, caller: &Caller, namespace: &str) -> Result<bool, Refusal> {
+    pub(super) async fn sees(&self, caller: &Caller, namespace: &str) -> Result<bool, Refusal> {
         let now = Utc::now();
         Ok(self.access.may_see(caller, "rollouts", None, now).await?
             || self.access.may_see(caller, "rollouts", Some(namespace), now).await?)
@@ -103,6 +104,8 @@ pub(super) fn router(shared: Arc<Shared>, names: Names) -> Router {
         .route("/rollouts/{namespace}/{name}", get(rollout))
         .route("/rollouts/{namespace}/{name}/history", get(history))
         .route("/rollouts/{namespace}/{name}/analysis/{cluster}", get(analysis))
+        .route("/rollouts/{namespace}/{name}/evidence", get(decide::evidence))
+        .route("/rollouts/{namespace}/{name}/plan", get(decide::plan))
         .route("/rollouts/{namespace}/{name}/actions", post(press))
         .layer(from_fn_with_state(Arc::clone(&shared), identify))
         // Added after the layer: signing in is for those who are not known yet.

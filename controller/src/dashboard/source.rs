@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Event;
-use lockflight_crds::{Cluster, Rollout};
+use lockflight_crds::{AnalysisTemplate, Cluster, MetricProvider, Rollout};
 
 use super::evidence::EvidenceFeed;
-use crate::shelf::Shelf;
+use crate::{hub::Hub, shelf::Shelf};
 
 /// What the dashboard reads.
 #[derive(Clone)]
@@ -15,6 +15,10 @@ pub struct Source {
     pub rollouts: Arc<Shelf<Rollout>>,
     /// Members.
     pub clusters: Arc<Shelf<Cluster>>,
+    /// Templates of metrics; never synced where they may not be read.
+    pub templates: Arc<Shelf<AnalysisTemplate>>,
+    /// Sources of measurements; never synced where they may not be read.
+    pub providers: Arc<Shelf<MetricProvider>>,
     /// Events about Rollouts; never synced where they may not be read.
     pub events: Arc<Shelf<Event>>,
     /// What the gates have seen.
@@ -23,4 +27,17 @@ pub struct Source {
     pub live: Arc<dyn Fn() -> bool + Send + Sync>,
     /// What is looked at, for the page's head; for example the address of the API server.
     pub hub: String,
+}
+
+impl Source {
+    /// The objects that a plan follows from, as code that plans takes them.
+    pub(super) fn objects(&self) -> Hub {
+        Hub {
+            rollouts: Arc::clone(&self.rollouts),
+            clusters: Arc::clone(&self.clusters),
+            templates: Arc::clone(&self.templates),
+            providers: Arc::clone(&self.providers),
+            ..Hub::default()
+        }
+    }
 }

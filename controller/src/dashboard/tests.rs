@@ -2,6 +2,7 @@
 
 mod arguments;
 mod changes;
+mod decide;
 mod harness;
 mod matrix;
 mod session;

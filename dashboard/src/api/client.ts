@@ -1,6 +1,6 @@
 // Requests. The session is a cookie that no script can read; what changes something carries the
 // csrf value beside it.
-import type { ActionRight, AnalysisPage, HistoryPage, Me, Problem, RolloutPage, Snapshot } from "./types";
+import type { ActionRight, AnalysisPage, EvidencePage, HistoryPage, Me, PlanPage, Problem, RolloutPage, Snapshot } from "./types";
 
 /** An answer that is not what was asked for. */
 export class Refused extends Error {
@@ -68,6 +68,14 @@ export const history = (namespace: string, name: string) =>
   get<HistoryPage>(`${rollout(namespace, name)}/history`);
 export const analysis = (namespace: string, name: string, cluster: string) =>
   get<AnalysisPage>(`${rollout(namespace, name)}/analysis/${encodeURIComponent(cluster)}`);
+export const evidence = (namespace: string, name: string) =>
+  get<EvidencePage>(`${rollout(namespace, name)}/evidence`);
+/** `errors`: per cent of the requests that fail on stable. Both empty: as it was counted. */
+export const plan = (namespace: string, name: string, rps: string, errors: string) => {
+  const share = String(Number(errors) / 100);
+  const told = rps && errors ? `?${new URLSearchParams({ rps, errors: share })}` : "";
+  return get<PlanPage>(`${rollout(namespace, name)}/plan${told}`);
+};
 export const rights = (namespace: string) =>
   get<ActionRight[]>(`/rights/${encodeURIComponent(namespace)}`);
 

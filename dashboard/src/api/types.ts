@@ -73,6 +73,14 @@ export interface AnalysisPage {
 /** When a person has to agree. */
 export type Approval = "None" | "Before" | "After";
 
+/** Events of a revision. */
+export interface ArmView {
+  /** Bad ones. */
+  bad: number;
+  /** All. */
+  events: number;
+}
+
 /** Where an attempt stands. */
 export type AttemptPhase = "Progressing" | "Aborting" | "Aborted" | "Completed";
 
@@ -143,6 +151,18 @@ export interface Card {
 /** The most important thing to know of a cluster. The order of the letters in the matrix. */
 export type CellState = "Pending" | "Deploying" | "Canary" | "Approval" | "Promoting" | "Promoted" | "RollingBack" | "RolledBack" | "Failed" | "Unknown" | "Owed";
 
+/** Evidence of a metric in a cluster. */
+export interface ClusterEvidence {
+  /** `ln E` against the new revision there. */
+  againstLn: number;
+  /** The new revision there. */
+  canary: ArmView;
+  /** Its name. */
+  name: string;
+  /** Stable there. */
+  stable: ArmView;
+}
+
 /** A member. */
 export interface ClusterRow {
   /** Namespaces in which Rollouts may act. */
@@ -209,6 +229,58 @@ export interface EventRow {
   warning: boolean;
 }
 
+/** What has been measured of a Rollout so far, in all its clusters. */
+export interface EvidencePage {
+  /** Gates that wait for a person. */
+  gates: GateView[];
+  /** Why there are no comparisons to show, if so. */
+  missing: string | null;
+  /** The comparisons of both revisions; their logarithms are null where they are infinite. */
+  standing: EvidenceView | null;
+  /** The newest measurement of each threshold in each cluster; only the hub knows them. */
+  thresholds: ThresholdView[];
+}
+
+/** Evidence of a rollout. Evidence is an e-value, `E`: what a fair bet on that conclusion has made of a stake of 1. Its logarithm is `null` where it is infinite. */
+export interface EvidenceView {
+  /** That the new revision is worse than stable. */
+  against: SideView;
+  /** End of the newest window in it. */
+  asOf: string | null;
+  /** That it is not worse by what has to be ruled out. */
+  inFavour: SideView;
+  /** Each comparison metric. */
+  metrics: MetricEvidence[];
+  /** All of it in one sentence. */
+  sentence: string;
+  /** Set once the bar against it is reached: `fleet`, or the name of a cluster. */
+  takenBack: string | null;
+}
+
+/** The traffic that forecasts are made for. */
+export interface ExpectedView {
+  /** Part of them that is bad, from 0 to 1. */
+  badShare: number;
+  /** Mean size of a batch of bad events. */
+  batchMean: number;
+  /** Whether it was read from a Prometheus; else it was told, and the last two are as usual. */
+  measured: boolean;
+  /** The metric that decides. */
+  metric: string;
+  /** Standard deviation of lasting differences between pods, of the logarithm of their rates. */
+  podSd: number;
+  /** Requests per second of one cluster. */
+  requestsPerSecond: number;
+}
+
+/** How soon a release is taken back. */
+export interface ForecastView {
+  /** It fails so many times as often as stable. */
+  factor: number;
+  /** Seconds on average; none where it is within what is tolerated or cannot be seen. */
+  seconds: number | null;
+}
+
 /** What changed since the last frame of the stream. Every object in it is whole and newest. */
 export interface Frame {
   /** New points of the analysis that the page has open. */
@@ -227,6 +299,16 @@ export interface Frame {
   page?: RolloutPage | null;
   /** Rollouts that changed. */
   rollouts?: RolloutRow[];
+}
+
+/** A gate that waits for a person. */
+export interface GateView {
+  /** Whether it was already waiting then. */
+  perhapsLonger: boolean;
+  /** When this process first saw it wait. */
+  since: string;
+  /** What opens it. */
+  token: string;
 }
 
 /** The History screen: past attempts and the Events of all clusters. */
@@ -284,8 +366,102 @@ export interface Me {
 /** Where a cluster stands. */
 export type MemberPhase = "Pending" | "Deploying" | "Canary" | "Promoting" | "Promoted" | "RollingBack" | "RolledBack";
 
+/** Evidence of a metric. */
+export interface MetricEvidence {
+  /** `ln E` that the new revision is worse. */
+  againstLn: number;
+  /** The new revision. */
+  canary: ArmView;
+  /** Each cluster that has been judged. */
+  clusters: ClusterEvidence[];
+  /** `ln E` that it is not. */
+  inFavourLn: number;
+  /** Its name. */
+  name: string;
+  /** Requests of the new revision without a bad one that would prove it good. */
+  neededEvents: number;
+  /** Whether promotion waits for it. */
+  promotes: boolean;
+  /** Stable. */
+  stable: ArmView;
+}
+
 /** What a rollout's state means to whoever waits for it. */
 export type Outcome = "Moving" | "Waiting" | "Completed" | "Aborted" | "Stalled";
+
+/** The Plan screen: what a Rollout will do and what its gates can see. */
+export interface PlanPage {
+  /** The cluster whose gates have counted the traffic of the forecasts; none where it was told. */
+  countedIn: string | null;
+  /** Whether the gates decide by how much traffic there is: then forecasts need it. */
+  needsTraffic: boolean;
+  /** The plan; none where there are problems. */
+  plan: PlanView | null;
+  /** What keeps the plan from being made. */
+  problems: string[];
+}
+
+/** The plan of a rollout. */
+export interface PlanView {
+  /** Always `cli.lockflight.dev/v1`. */
+  apiVersion: string;
+  /** Persons' agreements that it asks for. */
+  approvals: number;
+  /** Seconds from the end of its bake after which a step without enough evidence is undecided. */
+  decisionDeadlineSeconds: number;
+  /** Always `PlanView`. */
+  kind: string;
+  /** The least time of the whole rollout, in seconds, approvals left aside. */
+  leastSeconds: number;
+  /** Its name. */
+  name: string;
+  /** Namespace of the rollout. */
+  namespace: string;
+  /** The steps in each cluster. */
+  steps: PlannedStepView[];
+  /** Whether the hub has committed to this plan; else it is what a new attempt would get. */
+  stored: boolean;
+  /** The traffic that the forecasts are made for; none without forecasts. */
+  traffic: ExpectedView | null;
+  /** The waves. */
+  waves: PlannedWaveView[];
+}
+
+/** A step of the plan. */
+export interface PlannedStepView {
+  /** When a person has to agree. */
+  approval: Approval;
+  /** How soon worse releases are taken back in it, in one cluster alone. */
+  detections: ForecastView[];
+  /** The smallest difference of bad shares that can be ruled out before the step is undecided. */
+  differenceShown: number | null;
+  /** The same in the others. */
+  leastSeconds: number;
+  /** Its least time in the first cluster of a wave, in seconds: bake, dwell and measured windows. */
+  leastSecondsFirst: number;
+  /** Seconds until a release as good as stable has been shown not to be bad; none where that takes too long. */
+  proofSeconds: number | null;
+  /** Requests that it must have counted. */
+  samples: number;
+  /** Share of the traffic in per cent. */
+  weight: number;
+}
+
+/** A wave of the plan. */
+export interface PlannedWaveView {
+  /** When a person has to agree. */
+  approval: Approval;
+  /** Bake after the last cluster, in seconds. */
+  bakeSeconds: number;
+  /** Its clusters, in their order. */
+  clusters: string[];
+  /** Its least time, in seconds. */
+  leastSeconds: number;
+  /** Clusters that move at the same time. */
+  maxConcurrent: number;
+  /** Its name. */
+  name: string;
+}
 
 /** What went wrong, and what to do about it. */
 export interface Problem {
@@ -418,6 +594,14 @@ export interface SeriesView {
   verdicts: VerdictState[];
 }
 
+/** Evidence for a conclusion, and what it has to reach. */
+export interface SideView {
+  /** What it has to reach. */
+  barLn: number;
+  /** The natural logarithm of the e-value. */
+  lnE: number;
+}
+
 /** How users become known. */
 export type SignIn = "Nobody" | "Token" | "Proxy" | "Code";
 
@@ -449,6 +633,26 @@ export interface StepView {
   samples: number;
   /** Share of the traffic in per cent. */
   weight: number;
+}
+
+/** The newest measurement of a threshold in a cluster. */
+export interface ThresholdView {
+  /** When it was measured. */
+  at: string;
+  /** The cluster. */
+  cluster: string;
+  /** Whether nothing follows from it. */
+  informs: boolean;
+  /** What is allowed, in words. */
+  limit: string;
+  /** The verdict in a sentence. */
+  message: string;
+  /** Name of the metric, with that of its template. */
+  metric: string;
+  /** The number; none where there was no usable one. */
+  value: number | null;
+  /** The verdict in one word. */
+  verdict: VerdictState;
 }
 
 /** How urgent it is; the order in which the Fleet screen lists. */

@@ -166,7 +166,8 @@ export function drawChart(into: HTMLElement, width: number, drawing: Drawing): D
         {
           ...axis,
           size: 52,
-          values: (_, splits) => splits.map((value) => (unit === "times" ? times(value) : figure(value))),
+          // A tick has no room for words.
+          values: (_, splits) => splits.map((value) => figure(unit === "times" ? Math.exp(value) : value)),
           ...(unit === "times" ? { splits: (_: uPlot, __: number, min: number, max: number) => powers(min, max) } : {}),
         },
       ],

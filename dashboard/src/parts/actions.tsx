@@ -6,6 +6,8 @@ import type { ActionRight, ActionView, RolloutPage, Verb } from "../api/types";
 import { me, news } from "../state/store";
 import { Copy, Words } from "./bits";
 import { Dialog } from "./dialog";
+import { Evidence, useEvidence, Waited } from "./evidence";
+import { Exactly } from "./exactly";
 
 const LOOKS: Record<Verb, { label: string; kind: string }> = {
   Promote: { label: "Approve", kind: "primary" },
@@ -100,14 +102,46 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+const hasGrounds = (verb: Verb) => verb === "Promote" || verb === "Abort";
+
+/** What a person decides by. */
+function Grounds({ page, action }: { page: RolloutPage; action: ActionView }) {
+  if (!hasGrounds(action.verb)) return null;
+  return action.verb === "Promote" ? <ForPromotion page={page} action={action} /> : <ForAbort page={page} />;
+}
+
+function ForPromotion({ page, action }: { page: RolloutPage; action: ActionView }) {
+  const evidence = useEvidence(page);
+  return (
+    <>
+      <Waited found={evidence.found} token={action.token} />
+      <Evidence page={page} {...evidence} cluster={action.cluster} />
+    </>
+  );
+}
+
+function ForAbort({ page }: { page: RolloutPage }) {
+  const evidence = useEvidence(page);
+  return (
+    <>
+      <Exactly page={page} />
+      <details>
+        <summary>What has been measured</summary>
+        <Evidence page={page} {...evidence} cluster={null} />
+      </details>
+    </>
+  );
+}
+
 function Confirm(props: { page: RolloutPage; action: ActionView; onClose(): void }) {
   const { page, action } = props;
   const asks = REASONS[action.verb];
   const [reason, setReason] = useState("");
   const [problem, setProblem] = useState("");
   const [busy, setBusy] = useState(false);
-  // The page moves on below: what was shown is what is confirmed, or it is said that it is gone.
-  const stillOffered = page.actions.some((one) => one.verb === action.verb && one.token === action.token);
+  // The page moves on below: what is told is what happens now, or it is said that it is gone.
+  const current = page.actions.find((one) => one.verb === action.verb && one.token === action.token && one.attempt === action.attempt);
+  const stillOffered = current !== undefined;
   const submit = async (event: Event) => {
     event.preventDefault();
     if (asks && !reason.trim()) return setProblem("Say why.");
@@ -125,14 +159,15 @@ function Confirm(props: { page: RolloutPage; action: ActionView; onClose(): void
   };
   const line = action.kubectl.replace("'<why>'", reason.trim() ? quoted(reason.trim()) : "'<why>'");
   return (
-    <Dialog title={`${actionLabel(action)}?`} onClose={props.onClose}>
+    <Dialog title={`${actionLabel(action)}?`} onClose={props.onClose} wide={hasGrounds(action.verb)}>
       <form onSubmit={submit}>
         <p class="dialog-place">
           {page.row.namespace}/{page.row.name}, revision {page.row.revision}
         </p>
         <p class="effect">
-          <Words text={action.effect} />
+          <Words text={current?.effect ?? action.effect} />
         </p>
+        <Grounds page={page} action={action} />
         {asks ? (
           <>
             <label for="reason">{asks}</label>

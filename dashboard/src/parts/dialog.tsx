@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 
-export function Dialog(props: { title: string; onClose(): void; children: ComponentChildren }) {
+export function Dialog(props: { title: string; wide?: boolean; onClose(): void; children: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
   useEffect(() => {
@@ -15,6 +15,7 @@ export function Dialog(props: { title: string; onClose(): void; children: Compon
   return (
     <dialog
       ref={dialog}
+      class={props.wide ? "wide-dialog" : undefined}
       aria-labelledby={title}
       onCancel={(event) => {
         event.preventDefault();

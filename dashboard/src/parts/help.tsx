@@ -10,7 +10,7 @@ const KEYS: [string, string][] = [
   ["Enter", "open it"],
   ["g f", "Fleet"],
   ["g c", "Clusters"],
-  ["1  2  3", "Overview, Analysis, History of a rollout"],
+  ["1  2  3  4", "Overview, Analysis, History, Plan of a rollout"],
   ["?", "these keys"],
   ["Esc", "close"],
 ];

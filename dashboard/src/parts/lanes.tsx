@@ -25,7 +25,7 @@ export function Lanes({ page }: { page: RolloutPage }) {
   );
 }
 
-function phaseOf(lane: Lane, page: RolloutPage): { word: string; look: Look } {
+export function phaseOf(lane: Lane, page: RolloutPage): { word: string; look: Look } {
   const stopped = page.row.goingBack || page.row.outcome === "Aborted";
   if (stopped && lane.phase !== "Waiting") return { word: "Stopped", look: { glyph: "↩", tone: "bad" } };
   return { word: lane.phase, look: WAVES[lane.phase] };

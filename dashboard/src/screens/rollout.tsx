@@ -3,7 +3,8 @@ import { useEffect, useState } from "preact/hooks";
 import type { RolloutPage, RolloutRow, Who } from "../api/types";
 import { Actions } from "../parts/actions";
 import { Ago, Countdown, Empty, Heading, Tag, Wide, Words } from "../parts/bits";
-import { Lanes, Verdict } from "../parts/lanes";
+import { Evidence, useEvidence, Waited } from "../parts/evidence";
+import { Lanes } from "../parts/lanes";
 import { Steps } from "../parts/steps";
 import { TakenBack } from "../parts/takenback";
 import { matrixSentence } from "../parts/matrix";
@@ -13,6 +14,7 @@ import { lookOf } from "../text/glyphs";
 import { span } from "../text/time";
 import { Analysis } from "./analysis";
 import { History } from "./history";
+import { Plan } from "./plan";
 
 const WHO: Record<Who, string> = {
   Person: "Needs a person",
@@ -23,13 +25,11 @@ const WHO: Record<Who, string> = {
   Nothing: "At rest",
 };
 
-/** Clusters whose verdict stands beside the question; the others have it on their cards. */
-const SHOWN_MAX = 3;
-
 const TABS: [Tab, string][] = [
   ["overview", "Overview"],
   ["analysis", "Analysis"],
   ["history", "History"],
+  ["plan", "Plan"],
 ];
 
 function Head({ page }: { page: RolloutPage }) {
@@ -100,14 +100,20 @@ function WhyBox({ page }: { page: RolloutPage }) {
   );
 }
 
-/** What has been measured where a person is asked to agree. */
+/** What has been measured where a person is asked to agree: of one gate in its cluster, of more,
+ * or of a wave, in all of them. */
 function Shown({ page }: { page: RolloutPage }) {
-  const asked = page.lanes.flatMap((lane) => lane.cards).filter((card) => card.cell === "Approval");
+  const asked = page.waiting.filter((wait) => wait.token !== null);
+  const [first] = asked;
+  return first ? <Measured page={page} cluster={asked.length === 1 ? first.cluster : null} token={first.token} /> : null;
+}
+
+function Measured({ page, cluster, token }: { page: RolloutPage; cluster: string | null; token: string | null }) {
+  const evidence = useEvidence(page);
   return (
     <>
-      {asked.slice(0, SHOWN_MAX).map((card) => (
-        <Verdict card={card} page={page} key={card.name} />
-      ))}
+      <Waited found={evidence.found} token={token} />
+      <Evidence page={page} {...evidence} cluster={cluster} />
     </>
   );
 }
@@ -219,6 +225,7 @@ export function Rollout(props: { namespace: string; name: string; tab: Tab }) {
       {props.tab === "overview" ? <Overview page={shown} /> : null}
       {props.tab === "analysis" ? <Analysis page={shown} /> : null}
       {props.tab === "history" ? <History page={shown} /> : null}
+      {props.tab === "plan" ? <Plan page={shown} /> : null}
     </article>
   );
 }

@@ -1,6 +1,6 @@
 // Keys. Never while somebody types, never with a modifier, never over a dialog.
 import { helpOpen } from "../parts/help";
-import { go, rolloutHref, route } from "./route";
+import { go, rolloutHref, route, type Tab } from "./route";
 
 /** Waits for the second key of `g f`. */
 const SECOND_KEY_MS = 1_000;
@@ -32,7 +32,7 @@ function move(by: number): void {
   rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by]?.focus();
 }
 
-function tab(name: "overview" | "analysis" | "history"): void {
+function tab(name: Tab): void {
   if (route.value.screen === "rollout") go(rolloutHref(route.value, name));
 }
 
@@ -51,5 +51,6 @@ const actions: Record<string, () => void> = {
   "1": () => tab("overview"),
   "2": () => tab("analysis"),
   "3": () => tab("history"),
+  "4": () => tab("plan"),
   "?": () => (helpOpen.value = true),
 };

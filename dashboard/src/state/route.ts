@@ -1,7 +1,7 @@
 // Where the page is. The path names the screen, the query its filters: a link shows the same.
 import { signal } from "@preact/signals";
 
-export type Tab = "overview" | "analysis" | "history";
+export type Tab = "overview" | "analysis" | "history" | "plan";
 
 export type Route =
   | { screen: "fleet" }
@@ -19,7 +19,7 @@ function parse(path: string): Route {
   if (first === "clusters" && parts.length === 1) return { screen: "clusters" };
   if (first === "rollouts" && namespace && name && parts.length <= 4) {
     if (tab === undefined) return { screen: "rollout", namespace, name, tab: "overview" };
-    if (tab === "analysis" || tab === "history") return { screen: "rollout", namespace, name, tab };
+    if (tab === "analysis" || tab === "history" || tab === "plan") return { screen: "rollout", namespace, name, tab };
   }
   return { screen: "none" };
 }

@@ -36,6 +36,9 @@ test("an abort pressed in the page of the real hub", async () => {
     await page.getByRole("button", { name: /^Abort attempt/ }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByText(/All traffic leaves/).waitFor();
+    await dialog.getByText("m1 30 %").first().waitFor();
+    await dialog.getByText("What has been measured").click();
+    await dialog.getByRole("row", { name: /golden-signals\/errors/ }).first().waitFor();
     await dialog.getByLabel(/Why is it taken back/).fill("the carts are empty");
     await page.screenshot({ path: `${RESULTS}fleet-abort.png` });
     await dialog.getByRole("button", { name: /^Abort attempt/ }).click();

@@ -125,3 +125,88 @@ fn texts_are_bounded() {
     feed.push(key("a"), long, None);
     assert_eq!(series(&feed, 0)[0].message.len(), TEXT_BYTES_MAX);
 }
+
+fn at_step(seconds: i64, step: u32, canary: f64, stable: (f64, f64)) -> EvidencePoint {
+    let (bad, total) = stable;
+    let seen = Seen::Compared {
+        canary: Arm { bad: 0.0, total: canary },
+        stable: Arm { bad, total },
+        balance: Balance::default(),
+    };
+    let at = DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+    EvidencePoint { at, step, verdict: VerdictState::Pass, seen }
+}
+
+#[test]
+fn traffic_is_counted_where_a_gate_was_open() {
+    let feed = EvidenceFeed::default();
+    let traffic = || feed.traffic("shop", "checkout", 1, "errors");
+    // 10 requests a second for 90 s, then a pause without a gate, then another step.
+    for point in [
+        at_step(0, 1, 0.0, (0.0, 0.0)),
+        at_step(45, 1, 45.0, (4.0, 405.0)),
+        at_step(90, 1, 90.0, (8.0, 810.0)),
+        at_step(900, 1, 91.0, (8.0, 812.0)),
+        at_step(910, 2, 91.0, (8.0, 812.0)),
+    ] {
+        let before = traffic();
+        feed.push(key("a"), facts(1), Some(point));
+        assert_eq!(before.is_some(), point.at.timestamp() > 90, "{}", point.at);
+    }
+    let seen = traffic().unwrap();
+    assert_eq!((seen.cluster.as_str(), seen.requests_per_second), ("a", 10.0));
+    assert!((seen.bad_share - 8.0 / 810.0).abs() < 1e-12, "{seen:?}");
+    // Of two clusters it is that of the one with fewer bad requests.
+    feed.push(key("b"), facts(1), Some(at_step(0, 1, 0.0, (0.0, 0.0))));
+    feed.push(key("b"), facts(1), Some(at_step(60, 1, 60.0, (0.0, 6_000.0))));
+    feed.push(key("b"), facts(1), Some(at_step(120, 1, 120.0, (1.0, 12_000.0))));
+    assert_eq!(traffic().unwrap().cluster, "b");
+    assert_eq!(feed.traffic("shop", "checkout", 2, "errors"), None);
+    assert_eq!(feed.traffic("shop", "checkout", 1, "latency"), None);
+}
+
+#[test]
+fn thresholds_are_the_newest_of_the_attempt() {
+    let feed = EvidenceFeed::default();
+    feed.push(key("a"), threshold(), Some(measured(0, 0.5)));
+    feed.push(key("a"), threshold(), Some(measured(20, 0.7)));
+    feed.push(key("b"), facts(1), Some(compared(3)));
+    let seen = feed.thresholds("shop", "checkout", 1);
+    assert_eq!(seen.len(), 1);
+    assert_eq!((seen[0].cluster.as_str(), seen[0].value), ("a", Some(0.7)));
+    assert!(feed.thresholds("shop", "checkout", 2).is_empty());
+    assert!(feed.thresholds("shop", "other", 1).is_empty());
+}
+
+fn standing_of(ln: f64) -> Standing {
+    Standing {
+        against_ln: ln,
+        against_bar_ln: 3.0,
+        crossed: None,
+        in_favour_ln: 0.0,
+        in_favour_bar_ln: 3.0,
+        metrics: Vec::new(),
+        sentence: String::new(),
+    }
+}
+
+#[test]
+fn the_newest_standing_is_kept_of_so_many_rollouts() {
+    let feed = EvidenceFeed::default();
+    let key = |name: &str| Key::new("shop", name);
+    let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+    let ln = |name: &str, attempt| Some(feed.standing(&key(name), attempt)?.against.ln_e);
+    feed.stand(&key("a"), 1, at(5), &standing_of(0.5));
+    // Rounds of several gates come in any order.
+    feed.stand(&key("a"), 1, at(4), &standing_of(0.4));
+    assert_eq!((ln("a", 1), ln("a", 2)), (Some(0.5), None));
+    feed.stand(&key("a"), 2, at(3), &standing_of(0.3));
+    assert_eq!((ln("a", 1), ln("a", 2)), (None, Some(0.3)));
+    for number in 0..STANDINGS_MAX {
+        let after = i64::try_from(number).unwrap() + 10;
+        feed.stand(&key(&format!("r{number}")), 1, at(after), &standing_of(0.1));
+    }
+    assert_eq!((feed.standings.len(), ln("a", 2)), (STANDINGS_MAX, None));
+    feed.forget("shop", "r7");
+    assert_eq!((ln("r7", 1), ln("r8", 1)), (None, Some(0.1)));
+}

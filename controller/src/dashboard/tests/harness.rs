@@ -17,7 +17,7 @@ use axum::{
 use chrono::Utc;
 use http_body_util::BodyExt as _;
 use kube::Client;
-use lockflight_crds::{Cluster, Rollout};
+use lockflight_crds::{AnalysisTemplate, Cluster, Rollout};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -53,12 +53,18 @@ pub(super) fn bed(access: impl FnOnce(Client) -> Access) -> Bed {
         "spec": {"server": "https://10.0.0.1:6443", "credentials": {"secretName": "eu"}},
     });
     clusters.replace(vec![serde_json::from_value(cluster).unwrap()]);
+    // One template of the namespace, which no rollout names yet.
+    let templates: Arc<Shelf<AnalysisTemplate>> = Arc::default();
+    let template = include_str!("../../../../docs/examples/analysis-template.yaml");
+    templates.replace(vec![serde_saphyr::from_str(template).unwrap()]);
     let (live, evidence) = (Arc::new(AtomicBool::new(true)), Arc::new(EvidenceFeed::default()));
     let patches = Arc::<Mutex<Vec<(String, Value)>>>::default();
     let is_live = Arc::clone(&live);
     let source = Source {
         rollouts: Arc::clone(&rollouts),
         clusters,
+        templates,
+        providers: Arc::default(),
         events: Arc::default(),
         evidence: Arc::clone(&evidence),
         live: Arc::new(move || is_live.load(Ordering::Relaxed)),

@@ -9,7 +9,7 @@ const ABORT: &str = r#"{"verb":"Abort","reason":"x"}"#;
 
 /// Every route below /api that is not the sign-in: method, path, body, code for a viewer, code
 /// for an operator.
-const ROUTES: [(&str, &str, &str, u16, u16); 10] = [
+const ROUTES: [(&str, &str, &str, u16, u16); 12] = [
     ("GET", "/api/v1/me", "", 200, 200),
     ("GET", "/api/v1/snapshot", "", 200, 200),
     ("GET", "/api/v1/stream", "", 200, 200),
@@ -17,6 +17,8 @@ const ROUTES: [(&str, &str, &str, u16, u16); 10] = [
     ("GET", "/api/v1/rollouts/shop/checkout", "", 200, 200),
     ("GET", "/api/v1/rollouts/shop/checkout/history", "", 200, 200),
     ("GET", "/api/v1/rollouts/shop/checkout/analysis/us-east-1", "", 200, 200),
+    ("GET", "/api/v1/rollouts/shop/checkout/evidence", "", 200, 200),
+    ("GET", "/api/v1/rollouts/shop/checkout/plan", "", 200, 200),
     ("GET", "/api/v1/rollouts/shop/none", "", 404, 404),
     ("POST", "/api/v1/rollouts/shop/checkout/actions", ABORT, 403, 202),
     ("DELETE", "/api/v1/session", "", 204, 204),

@@ -184,7 +184,7 @@ fn abort(status: &RolloutStatus, attempt: &AttemptStatus) -> String {
         .collect();
     let promoted = status.members.iter().filter(|m| m.phase == MemberPhase::Promoted).count();
     let unknown = status.members.iter().filter(|m| m.unknown_since.is_some()).count();
-    let target = base(status).unwrap_or_else(|| "what they served before".to_owned());
+    let target = base(status).unwrap_or_else(|| "what served before".to_owned());
     let mut parts = vec![format!("All traffic leaves {} at once", attempt.revision)];
     if let Some(list) = listed(&carrying) {
         parts.push(format!("canaries go to 0 % ({list})"));

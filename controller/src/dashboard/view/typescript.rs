@@ -24,6 +24,8 @@ fn generated() -> String {
     add(SchemaGenerator::subschema_for::<ActionRight>);
     add(SchemaGenerator::subschema_for::<HistoryPage>);
     add(SchemaGenerator::subschema_for::<CellState>);
+    add(SchemaGenerator::subschema_for::<EvidencePage>);
+    add(SchemaGenerator::subschema_for::<PlanPage>);
     let types: BTreeMap<String, Value> = generator.take_definitions(true).into_iter().collect();
     let mut text = HEAD.to_owned();
     for (name, schema) in types {

@@ -15,7 +15,7 @@ const ABORT: &str = r#"{"verb":"Abort","reason":"x"}"#;
 
 /// Every route below /api/v1 that needs somebody: method, path behind it, body. `{}` is the
 /// namespace of the test.
-const ROUTES: [(&str, &str, &str); 10] = [
+const ROUTES: [(&str, &str, &str); 12] = [
     ("GET", "me", ""),
     ("GET", "snapshot", ""),
     ("GET", "stream", ""),
@@ -23,6 +23,8 @@ const ROUTES: [(&str, &str, &str); 10] = [
     ("GET", "rollouts/{}/shop", ""),
     ("GET", "rollouts/{}/shop/history", ""),
     ("GET", "rollouts/{}/shop/analysis/m1", ""),
+    ("GET", "rollouts/{}/shop/evidence", ""),
+    ("GET", "rollouts/{}/shop/plan", ""),
     ("GET", "rollouts/{}/none", ""),
     ("POST", "rollouts/{}/shop/actions", ABORT),
     ("DELETE", "session", ""),

@@ -74,6 +74,7 @@ pub(crate) async fn dashboard_follows_a_real_rollout(bed: &Bed) -> anyhow::Resul
     comparison(&page, namespace, attempt)?;
     threshold(&page)?;
     history(&path, &token, attempt).await?;
+    decided_by(&path, &token).await?;
     let mebibytes = |bytes: u64| bytes / (1 << 20);
     eprintln!(
         "        {points} points, hub {} MiB with 1 page, {} MiB with {}",
@@ -81,6 +82,24 @@ pub(crate) async fn dashboard_follows_a_real_rollout(bed: &Bed) -> anyhow::Resul
         mebibytes(with_others),
         OTHERS + 1
     );
+    Ok(())
+}
+
+/// What a person decides by: both revisions' counts, and what the gates can see.
+async fn decided_by(path: &str, token: &str) -> anyhow::Result<()> {
+    let page = client::get(&format!("{path}/evidence"), token).await?;
+    let mut metrics = page["standing"]["metrics"].as_array().into_iter().flatten();
+    let errors = metrics.find(|metric| metric["name"] == "golden-signals/errors");
+    let errors = errors.with_context(|| format!("no errors in {page}"))?;
+    for arm in ["canary", "stable"] {
+        let counted = errors["clusters"][0][arm]["events"].as_u64().unwrap_or_default();
+        ensure!(counted > 0, "nothing of {arm}: {page}");
+    }
+    let plan = client::get(&format!("{path}/plan?rps=50&errors=0.01"), token).await?;
+    let steps = plan["plan"]["steps"].as_array().map_or(0, Vec::len);
+    ensure!(steps == 3 && plan["plan"]["stored"] == true, "the plan is {plan}");
+    let tenfold = plan["plan"]["steps"][0]["detections"][2]["seconds"].as_i64();
+    ensure!(tenfold.is_some_and(|seconds| seconds > 0), "no forecast: {plan}");
     Ok(())
 }
 

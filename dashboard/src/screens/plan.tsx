@@ -1,0 +1,108 @@
+// Plan: what the rollout will do, how long that takes at least, and what its gates can see.
+import { useEffect, useState } from "preact/hooks";
+import { plan as askPlan, Refused } from "../api/client";
+import type { PlanPage, PlanView, RolloutPage } from "../api/types";
+import { Copy, Countdown, Empty, Words } from "../parts/bits";
+import { PlannedSteps, PlannedWaves } from "../parts/planned";
+import { Traffic } from "../parts/traffic";
+import { query } from "../state/route";
+import { span } from "../text/time";
+
+/** How often it is asked for: traffic changes while gates count it. */
+const PERIOD_MS = 10_000;
+
+function usePlan(page: RolloutPage, rps: string, errors: string) {
+  const [found, setFound] = useState<PlanPage | null>(null);
+  const [problem, setProblem] = useState("");
+  const { namespace, name, attempt } = page.row;
+  useEffect(() => {
+    let here = true;
+    const ask = async () => {
+      if (document.hidden) return;
+      try {
+        const answer = await askPlan(namespace, name, rps, errors);
+        if (!here) return;
+        setFound(answer);
+        setProblem("");
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        if (here) setProblem(error.problem.message);
+      }
+    };
+    void ask();
+    const timer = setInterval(ask, PERIOD_MS);
+    return () => {
+      here = false;
+      clearInterval(timer);
+    };
+  }, [namespace, name, attempt, rps, errors]);
+  return { found, problem };
+}
+
+function least(plan: PlanView): string {
+  const time = `At least ${span(plan.leastSeconds * 1_000)}`;
+  if (plan.approvals === 0) return time;
+  return `${time} and ${plan.approvals === 1 ? "1 approval" : `${plan.approvals} approvals`}`;
+}
+
+export function Plan({ page }: { page: RolloutPage }) {
+  const [rps, errors] = [query.value.get("rps") ?? "", query.value.get("errors") ?? ""];
+  const { found, problem } = usePlan(page, rps, errors);
+  if (!found) return problem ? <Wrong why={problem} /> : <p class="loading">Loading the plan</p>;
+  const plan = found.plan;
+  if (!plan) {
+    return (
+      <Empty title="There is no plan to show.">
+        {found.problems.map((one) => (
+          <span class="plan-problem" key={one}>
+            <Words text={one} />
+          </span>
+        ))}
+      </Empty>
+    );
+  }
+  const { namespace, name } = page.row;
+  const told = rps && errors ? ` --rps ${rps} --errors ${errors}%` : "";
+  return (
+    <>
+      <Next page={page} plan={plan} />
+      <PlannedWaves plan={plan} page={page} />
+      <PlannedSteps plan={plan} page={page} />
+      {problem ? <Wrong why={problem} /> : null}
+      {found.needsTraffic ? (
+        <Traffic key={`${rps} ${errors}`} plan={plan} countedIn={found.countedIn} rps={rps} errors={errors} />
+      ) : (
+        <p class="faint">No metric here counts requests, so the traffic tells nothing of its gates.</p>
+      )}
+      <p class="faint">The same from a terminal, and for a file before it is applied with -f:</p>
+      <Copy text={`kubectl lockflight plan ${name} -n ${namespace}${told}`} label="command line" />
+    </>
+  );
+}
+
+function Wrong({ why }: { why: string }) {
+  return (
+    <p role="alert" class="problem">
+      {why}.
+    </p>
+  );
+}
+
+function Next({ page, plan }: { page: RolloutPage; plan: PlanView }) {
+  const { row, why } = page;
+  const isOver = row.endedAt !== null;
+  return (
+    <section class="why plan-head" aria-label="The plan in a sentence">
+      <p class="why-sentence">{least(plan)}</p>
+      <p>
+        {plan.stored ? `As the hub has planned it for attempt ${row.attempt ?? ""}` : "What a new attempt would get"}
+        {isOver ? ", which has ended." : "."}
+      </p>
+      {isOver ? null : (
+        <p>
+          <strong>Next:</strong> <Words text={why.sentence} /> {why.until ? <Countdown until={why.until} /> : null}
+        </p>
+      )}
+    </section>
+  );
+}
