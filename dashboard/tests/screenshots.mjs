@@ -7,7 +7,7 @@ import { crc32, deflateSync, inflateSync } from "node:zlib";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const BYTES_MAX = 150_000;
-const COLOURS_MAX = 256;
+const COLOURS_MAX = 36;
 
 /** From test-results: what it shows, by the name that it gets in the documentation. */
 const CHOSEN = {
@@ -18,6 +18,10 @@ const CHOSEN = {
   "rollout-dark": "rollout-dark-1360",
   approval: "approval-light-1360",
   "approval-dark": "approval-dark-1360",
+  approve: "approve-light-1360",
+  "approve-dark": "approve-dark-1360",
+  plan: "plan-light-1360",
+  "plan-dark": "plan-dark-1360",
   aborted: "aborted-light-1360",
   "aborted-dark": "aborted-dark-1360",
   analysis: "analysis-light-1360",

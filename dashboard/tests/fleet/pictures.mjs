@@ -12,6 +12,8 @@ const ROLLOUT = "/rollouts/shop/checkout";
 const PICTURES = {
   rollout: { path: ROLLOUT, shows: /Abort attempt/ },
   approval: { path: ROLLOUT, shows: /awaits approval/ },
+  approve: { path: ROLLOUT, press: /^Approve/, shows: /Bad of all/ },
+  plan: { path: `${ROLLOUT}/plan?rps=50&errors=0.5`, shows: /before the step can end/, ofHub: true },
   aborted: { path: ROLLOUT, shows: /Taken back/ },
   abort: { path: ROLLOUT, press: /^Abort attempt/, shows: /The same from a terminal/ },
   history: { path: `${ROLLOUT}/history`, shows: /RolloutStarted/ },
@@ -34,6 +36,8 @@ async function take(name, theme) {
   const fleet = { url: ofHub ? LOCKFLIGHT_HUB : LOCKFLIGHT_PLUGIN };
   const { page, context } = await openPage(browser, fleet, { token: ofHub ? null : LOCKFLIGHT_CODE, theme });
   await page.goto(fleet.url + path);
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.getByText("asking whether you may").first().waitFor({ state: "hidden" });
   if (press) await page.getByRole("button", { name: press }).click();
   await page.getByText(shows).first().waitFor();
   if (name === "analysis") await page.locator(".u-over").first().waitFor();
