@@ -64,7 +64,7 @@ export function Evidence(props: { page: RolloutPage; found: EvidencePage | null;
   const thresholds = found.thresholds.filter((one) => !cluster || one.cluster === cluster);
   return (
     <section class="measured" aria-labelledby={title}>
-      <h3 id={title}>
+      <p class="measured-title" id={title}>
         Measured in this attempt
         {found.standing?.asOf ? (
           <span class="faint">
@@ -72,7 +72,7 @@ export function Evidence(props: { page: RolloutPage; found: EvidencePage | null;
             as of <Ago at={found.standing.asOf} />
           </span>
         ) : null}
-      </h3>
+      </p>
       {judged.slice(0, VERDICTS_MAX).map((card) => (
         <Verdict card={card} page={page} key={card.name} />
       ))}
@@ -148,9 +148,7 @@ function Figures({ metrics, cluster }: { metrics: MetricEvidence[]; cluster: str
         <tbody>
           {rows.map((row) => (
             <tr key={row.name}>
-              <th scope="row">
-                <Broken name={row.name} />
-              </th>
+              <th scope="row">{row.name}</th>
               <Arm arm={row.canary} />
               <Arm arm={row.stable} />
               <td>{times(row.worse)}</td>
@@ -159,18 +157,6 @@ function Figures({ metrics, cluster }: { metrics: MetricEvidence[]; cluster: str
         </tbody>
       </table>
     </Wide>
-  );
-}
-
-/** A name of a metric, which a narrow column breaks behind its template. */
-function Broken({ name }: { name: string }) {
-  const at = name.lastIndexOf("/") + 1;
-  return (
-    <>
-      {name.slice(0, at)}
-      <wbr />
-      {name.slice(at)}
-    </>
   );
 }
 
