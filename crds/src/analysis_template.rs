@@ -196,10 +196,11 @@ pub struct ByLabel {
     /// Label that tells the arms apart, for example `envoy_cluster_name`.
     #[schemars(length(max = 63), regex(pattern = "^[a-zA-Z_][a-zA-Z0-9_]*$"))]
     pub name: String,
-    /// Its value for the stable Service.
+    /// Its value for the stable Service. A `*` in it stands for any text, for example for a hash
+    /// that the source puts into names. A value that fits both arms is of neither.
     #[schemars(length(min = 1, max = 512))]
     pub stable: String,
-    /// Its value for the canary Service.
+    /// Its value for the canary Service. A `*` in it stands for any text.
     #[schemars(length(min = 1, max = 512))]
     pub canary: String,
 }

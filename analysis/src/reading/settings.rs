@@ -31,7 +31,8 @@ pub enum Split {
         /// Name of the label.
         label: String,
     },
-    /// By the value of a label: one sum per arm.
+    /// By the value of a label: one sum per arm. A `*` in a value stands for any text; see
+    /// [`super::arm_named`].
     Label {
         /// Name of the label.
         name: String,

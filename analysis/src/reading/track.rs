@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     answer::{RawSeries, ms},
+    naming::arm_named,
     reason::{Gap, LeftOut},
     settings::{Pods, Settings, Split},
 };
@@ -69,11 +70,7 @@ pub(super) fn identify(
         }
         Split::Label { name, canary, stable } => {
             let value = labels.get(name).ok_or(Nobody::Unlabelled)?;
-            let arm = match value {
-                value if value == canary => Arm::Canary,
-                value if value == stable => Arm::Stable,
-                _ => return Err(Nobody::Stranger),
-            };
+            let arm = arm_named(value, canary, stable).ok_or(Nobody::Stranger)?;
             // A proxy of its own per pod is told apart by its pod where it has no address.
             let source = labels.get("instance").or(labels.get("pod"));
             (Arc::from(source.map_or("", String::as_str)), arm)
