@@ -26,7 +26,7 @@ macro_rules! builtins {
 }
 
 /// All of them, by name.
-const ALL: [Builtin; 10] = builtins![
+const ALL: [Builtin; 11] = builtins![
     "app",
     "cilium",
     "contour",
@@ -36,6 +36,7 @@ const ALL: [Builtin; 10] = builtins![
     "istio-grpc",
     "linkerd",
     "linkerd-gateway",
+    "nginx-gateway-fabric",
     "traefik",
 ];
 

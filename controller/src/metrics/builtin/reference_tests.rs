@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::PathBuf};
 
-use super::{BUILTIN_PREFIX, Builtin};
+use super::{BUILTIN_PREFIX, Builtin, scrape_tests::PAGES};
 
 /// Set to anything, the page is written instead of compared.
 const UPDATE: &str = "UPDATE_GOLDEN";
@@ -67,19 +67,22 @@ fn section(builtin: &Builtin) -> String {
     page
 }
 
+/// What a template has been proved on, as the head of its page says.
+fn proof(name: &str) -> &'static str {
+    let (.., page, _) = PAGES.iter().find(|page| page.0 == name).expect(name);
+    let head = page.lines().next().and_then(|line| line.strip_prefix("# Proof: "));
+    head.unwrap_or_else(|| panic!("{name}: say in the page's first line what proves the template"))
+}
+
 fn page() -> String {
     let intro = include_str!("introduction.md");
     let mut page = format!("{}\n", intro.trim_end());
-    page.push_str("\n| Template | Source | Arms by | Tested with |\n|---|---|---|---|\n");
+    page.push_str("\n| Template | Source | Arms by | Proved on |\n|---|---|---|---|\n");
     for builtin in Builtin::all() {
         let title = comments(builtin.yaml).title;
         let arms = if builtin.yaml.contains("pod: {}") { "pod" } else { "Service" };
-        let tested = match builtin.name {
-            "app" | "contour" => "a recorded page",
-            "cilium" | "envoy-gateway" => "a recorded page of Envoy, with the names of its source",
-            _ => "a page written after its documentation",
-        };
-        writeln!(page, "| `{BUILTIN_PREFIX}{}` | {title} | {arms} | {tested} |", builtin.name)
+        let proof = proof(builtin.name);
+        writeln!(page, "| `{BUILTIN_PREFIX}{}` | {title} | {arms} | {proof} |", builtin.name)
             .expect("a String");
     }
     page.extend(Builtin::all().iter().map(section));

@@ -1,7 +1,8 @@
 //! Every selector of every built-in template, against pages of its source.
 //!
-//! `scrapes/NAME.txt` holds the page, its head says whether it was recorded. A line `#target`
-//! names the labels that a scrape adds to the series below it.
+//! `scrapes/NAME.txt` holds the page, its first line says what it proves the template on. A line
+//! `#target` names the labels that a scrape adds to the series below it. How pages are recorded:
+//! `scrapes/README.md`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -35,7 +36,7 @@ type Events = [(f64, f64); 2];
 /// A built-in, its arguments, its page, and the events on it.
 type Page = (&'static str, &'static [(&'static str, &'static str)], &'static str, Events);
 
-const PAGES: [Page; 10] = {
+pub(super) const PAGES: [Page; 11] = {
     const WRITTEN: Events = [(24.0, 1084.0), (7.0, 5357.0)];
     let gateway: &[_] = &[("gateway", "edge")];
     [
@@ -53,7 +54,8 @@ const PAGES: [Page; 10] = {
         ("istio-grpc", &[], include_str!("scrapes/istio-grpc.txt"), WRITTEN),
         ("linkerd", &[], include_str!("scrapes/linkerd.txt"), WRITTEN),
         ("linkerd-gateway", &[], include_str!("scrapes/linkerd-gateway.txt"), WRITTEN),
-        ("traefik", &[], include_str!("scrapes/traefik.txt"), WRITTEN),
+        ("nginx-gateway-fabric", &[], include_str!("scrapes/nginx-gateway-fabric.txt"), WRITTEN),
+        ("traefik", &[], include_str!("scrapes/traefik.txt"), [(33.0, 330.0), (6.0, 1321.0)]),
     ]
 };
 
@@ -125,11 +127,7 @@ pub(super) fn arm(comparison: &Comparison, labels: &BTreeMap<String, String>) ->
         Split::Pod { label } => (label, CANARY_POD, STABLE_POD),
         Split::Label { name, canary, stable } => (name, canary.as_str(), stable.as_str()),
     };
-    match labels.get(label) {
-        Some(value) if value == canary => Some(Arm::Canary),
-        Some(value) if value == stable => Some(Arm::Stable),
-        _ => None,
-    }
+    reading::arm_named(labels.get(label)?, canary, stable)
 }
 
 #[test]
@@ -174,13 +172,12 @@ fn errors_are_counted_as_the_page_says() {
     }
 }
 
-/// The page as if its counters had risen evenly from nothing until now.
+/// The page as if every scrape until now had added to the counters what it shows. Whole numbers:
+/// rounded ones would make a histogram's counts fall between two of its bounds.
 fn history(selector: &str, page: &str, now: DateTime<Utc>) -> Answer {
     let rise = |value: f64| {
-        let at = |n: i32| Sample {
-            at: now - INTERVAL * (SCRAPES - n),
-            value: (value * f64::from(n) / f64::from(SCRAPES)).floor(),
-        };
+        let at =
+            |n: i32| Sample { at: now - INTERVAL * (SCRAPES - n), value: value * f64::from(n) };
         (0..=SCRAPES).map(at).collect()
     };
     let series = select(selector, page).into_iter().map(|(labels, value)| RawSeries {
@@ -230,6 +227,32 @@ fn pages_become_windows_of_both_arms() {
                 let (canary, stable) = window.window.arms();
                 assert!(canary.events > 0 && stable.events > 0, "{what}: {window:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn names_of_older_releases_of_traefik_are_found_too() {
+    // Namespace, Service, `http` and port: up to 3.6.24 and 3.7.5.
+    let older = |line: &str| {
+        let (head, rest) = line.split_once("httproute-")?;
+        let (_, rest) = rest.split_once("-svc-")?;
+        let (service, rest) = rest.split_once("@kubernetesgateway")?;
+        let (service, _) = service.rsplit_once('-')?;
+        Some(format!("{head}{service}-http-80@kubernetesgateway{rest}\n"))
+    };
+    let lines = include_str!("scrapes/traefik.txt").lines();
+    let page: String = lines.filter(|line| line.contains("-ep-web-")).filter_map(older).collect();
+    assert!(page.contains(r#"service="shop-checkout-stable-http-80@kubernetesgateway""#));
+    for metric in resolved("traefik", &[]).metrics {
+        let comparison = metric.comparison().expect("a comparison");
+        for selector in selectors(comparison) {
+            let found = select(&selector, &page);
+            let of = |wanted| {
+                found.iter().filter(|(labels, _)| arm(comparison, labels) == Some(wanted)).count()
+            };
+            assert!(of(Arm::Canary) > 0 && of(Arm::Stable) > 0, "{selector}: {found:?}");
+            assert_eq!(of(Arm::Canary) + of(Arm::Stable), found.len(), "{selector}");
         }
     }
 }
