@@ -14,8 +14,11 @@
 //!   latter a standard deviation higher: of few pods it is often below the truth, and after a jump
 //!   of the base rate a window would win up to 3 % on average (0.4 % with the deviation, added up
 //!   over every outcome). `ρh < 1`: its limit `ρh`, valid for every base rate.
-//! - Promote, `ρh ≥ 1`: the limit `ρh`; `ρh < 1`: ω at the larger share, with all bad cells taken
-//!   for stable's.
+//! - Promote, `ρh ≥ 1`: ω at this window's pooled share, a standard deviation lower, and never
+//!   above `0.25/ρh`: where many cells are bad nothing is taken from it, or a window would win up to
+//!   half on average (0.2 % with both). The limit `ρh` would be safe at every base rate and gives an
+//!   eighth of what is known away at 14 % bad cells. `ρh < 1`: ω at the larger share, with all bad
+//!   cells taken for stable's.
 //!
 //! The share of this window is a function of the number of bad cells alone, which the e-value is
 //! conditional on; so may every choice of a bet be.
@@ -30,6 +33,9 @@ use super::window::{Arm, Cell};
 /// Largest log odds ratio that is bet on, and the least distance of a bet from the null.
 const LOG_ODDS_MAX: f64 = 7.9;
 const LOG_ODDS_STEP: f64 = 0.1;
+
+/// What the share of bad cells times `ρh` is taken for at most, on the promote side.
+const PROMOTE_INTENSITY_MAX: f64 = 0.25;
 
 /// Loads that differ by more than this are no loads to compare.
 const LOAD_MAX: f64 = 1e6;
@@ -95,7 +101,8 @@ impl Cells {
         let Some(load) = self.load else { return 0.0 };
         let share = sound_share(past.bad_cells().max(self.table.share()));
         let upper = sound_share(past.bad_cells().max(self.table.stable_share_upper()));
-        let (edge, alternative) = promote_odds(worst, load, upper, share);
+        let lower = self.table.share_lower();
+        let (edge, alternative) = promote_odds(worst, load, (lower, upper), share);
         if alternative >= edge { 0.0 } else { self.table.log_ratio(edge, alternative) }
     }
 
@@ -103,7 +110,7 @@ impl Cells {
     pub(super) fn growth_if_good(&self, past: &Past, worst: f64) -> f64 {
         let Some(load) = self.load else { return 0.0 };
         let share = past.bad_cells();
-        let (edge, alternative) = promote_odds(worst, load, share, share);
+        let (edge, alternative) = promote_odds(worst, load, (share, share), share);
         self.growth(share, edge, alternative)
     }
 
@@ -120,8 +127,9 @@ impl Cells {
 }
 
 /// Log odds ratios of the null's edge and of an equal canary, on the promote side.
-fn promote_odds(worst: f64, load: f64, upper: f64, share: f64) -> (f64, f64) {
+fn promote_odds(worst: f64, load: f64, (lower, upper): (f64, f64), share: f64) -> (f64, f64) {
     let worst = worst * load;
-    let edge = if worst >= 1.0 { worst.ln() } else { log_odds_ratio(worst, upper) };
+    let at = if worst >= 1.0 { lower.min(PROMOTE_INTENSITY_MAX / worst) } else { upper };
+    let edge = log_odds_ratio(worst, sound_share(at));
     (edge.min(LOG_ODDS_MAX), log_odds_ratio(load, share))
 }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Weight of "from the start".
-const FROM_THE_START: f64 = 0.7;
+pub(super) const FROM_THE_START: f64 = 0.7;
 
 /// Weight of all later moments: `w_t = 0.3/(t(t+1))`, so that `0.3/(t+1)` is left after t.
 const LATER: f64 = 0.3;

@@ -1,9 +1,8 @@
 //! A cluster under way.
 
-use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::episode::Episode;
+use super::episode::{Allowance, Episode};
 use super::increments::Increments;
 use super::past::Past;
 use super::processes::{Processes, Time};
@@ -54,11 +53,9 @@ impl Live {
         &mut self,
         window: &Window,
         increments: &mut Increments,
-        episode: TimeDelta,
+        allowance: Allowance,
     ) {
-        // An episode is never shorter than a window.
-        let span_ms = episode.max(window.length).num_milliseconds();
-        self.episode.cap(window.ends_at.timestamp_millis(), span_ms, increments.gains());
+        self.episode.cap(window.ends_at.timestamp_millis(), allowance, increments.gains());
         let weight = self.time.pass(window);
         self.processes.step(weight, &increments.ratio, &increments.difference);
         let (canary, stable) = window.arms();

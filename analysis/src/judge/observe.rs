@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::episode::Allowance;
 use super::evidence::{Evidence, Place, Stream};
 use super::increments;
 use super::live::Live;
@@ -69,6 +70,7 @@ impl Judge {
                 .then_with(|| one.length.cmp(&other.length))
                 .then_with(|| one.counts.cmp(&other.counts))
         });
+        let bar_ln = self.bar_ln(evidence);
         let mut pods = FleetPods::default();
         for Due { at, window, calibration } in &due {
             if self.is_new(evidence, *at, &clusters, window) {
@@ -98,7 +100,9 @@ impl Judge {
                 increments::of_window(window, &live.past, &plan.margins, calibration, fleet_sd);
             live.past.add(window.ends_at, added);
             if let Some(mut found) = found {
-                live.take(window, &mut found, self.episode);
+                let batch_mean = calibration.batches();
+                let allowance = Allowance::of(self.episode, window.length, batch_mean, bar_ln);
+                live.take(window, &mut found, allowance);
                 fleet.take(window, &found);
                 report.counted += 1;
             } else {

@@ -4,18 +4,18 @@
 //! an abort needs. Sequential tests need `L / (information per event)` on average (Wald 1947).
 
 use super::attempts;
-use super::increments::{BELOW, RATIO, absolute_drift};
+use super::change_point::FROM_THE_START;
+use super::increments::{BELOW, WEIGHTS, absolute_drift};
+use super::standing::TOGETHER;
 
-/// Nats that the first attempt's abort needs: the chance of error, the mean over components, "from
-/// the start" and "all clusters together" are each paid once, and so is the metric's weight.
+/// Nats that the first attempt's abort needs: the chance of error, the weight of the component that
+/// finds it, "from the start" and "all clusters together" are each paid once, and so is the
+/// metric's weight.
 #[must_use]
 pub fn nats_to_abort(false_abort: f64, metric_weight: f64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a handful of components")]
-    let components = RATIO as f64;
-    -(false_abort * attempts::part(1)).ln() + components.ln()
-        - 0.7_f64.ln()
-        - 0.75_f64.ln()
-        - metric_weight.ln()
+    let [component, ..] = WEIGHTS;
+    let parts = [component, FROM_THE_START, TOGETHER, metric_weight];
+    -(false_abort * attempts::part(1)).ln() - parts.into_iter().map(f64::ln).sum::<f64>()
 }
 
 /// Nats per bad event of a pool that fails at stable's rate, when the canary is `actual` times
@@ -89,9 +89,9 @@ mod tests {
 
     #[test]
     fn an_abort_has_its_price() {
-        near(nats_to_abort(0.05, 1.0), 5.25, 0.01);
-        near(nats_to_abort(0.01, 1.0), 6.86, 0.01);
-        near(nats_to_abort(0.05, 0.5), 5.25 + 2.0_f64.ln(), 0.01);
+        near(nats_to_abort(0.05, 1.0), 4.37, 0.01);
+        near(nats_to_abort(0.01, 1.0), 5.98, 0.01);
+        near(nats_to_abort(0.05, 0.5), 4.37 + 2.0_f64.ln(), 0.01);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::change_point::{self, Process};
-use super::increments::{DIFFERENCE, RATIO};
+use super::increments::{DIFFERENCE, RATIO, WEIGHTS};
 use super::window::Window;
 
 /// Time in window lengths.
@@ -50,16 +50,17 @@ impl Processes {
         }
     }
 
-    /// `ln E` of the ratio and of the difference: each the mean over its components.
     pub(super) fn is_sound(&self) -> bool {
         self.ratio.iter().chain(&self.difference).copied().all(Process::is_sound)
     }
 
+    /// `ln E` of the ratio and of the difference: each the weighted mean over its components.
     pub(super) fn log_evidence(&self, time: Time) -> (f64, f64) {
         let left = change_point::left(time.windows);
-        let mean = |processes: &[Process]| {
+        let mean = |processes: &[Process; RATIO]| {
             let logs = processes.iter().map(|process| process.log_evidence(left));
-            change_point::log_mean(logs).unwrap_or(0.0)
+            let weighted = logs.zip(WEIGHTS).map(|(log, weight)| log + weight.ln());
+            weighted.fold(f64::NEG_INFINITY, change_point::log_add)
         };
         (mean(&self.ratio), mean(&self.difference))
     }

@@ -10,7 +10,7 @@ pub(super) struct Ratios {
 }
 
 /// Rate ratios that are looked for: each finds its own size of regression soonest.
-const ALTERNATIVES: [f64; 2] = [2.3, 5.0];
+const ALTERNATIVES: [f64; 2] = [2.1, 4.0];
 
 /// The tolerated ratio for which [`ALTERNATIVES`] are meant.
 const NULL_DEFAULT: f64 = 1.25;

@@ -13,7 +13,7 @@ use crate::figures::{percent, short, whole};
 
 /// Part of the evidence that the clusters give together; the rest is the mean of each alone,
 /// for a release that is bad in one place.
-const TOGETHER: f64 = 0.75;
+pub(super) const TOGETHER: f64 = 0.9;
 
 /// How far an abort has to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl Judge {
             .map(|(plan, (_, against))| self.metric(evidence, plan, against))
             .collect();
         let against_ln = sum(against.iter().map(|(weight, part)| weight.ln() + part.all));
-        let against_bar_ln = -(self.false_abort * attempts::part(evidence.attempts)).ln();
+        let against_bar_ln = self.bar_ln(evidence);
         let crossed = (against_ln >= against_bar_ln).then(|| scope(&against));
         let deciding = self.metrics.iter().zip(&metrics).filter(|(plan, _)| plan.promotes);
         let in_favour_ln =
@@ -131,6 +131,11 @@ impl Judge {
         };
         standing.sentence = sentence(&standing);
         standing
+    }
+
+    /// At which `ln E` against the release it is taken back in this attempt.
+    pub(super) fn bar_ln(&self, evidence: &Evidence) -> f64 {
+        -(self.false_abort * attempts::part(evidence.attempts)).ln()
     }
 
     fn against(&self, evidence: &Evidence, plan: &MetricPlan) -> Against {

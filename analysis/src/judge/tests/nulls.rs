@@ -1,7 +1,7 @@
 //! Whole rollouts under the nulls: how often a bar is ever reached. Seeds are fixed; the bounds
 //! are those that the bars promise.
 
-use super::world::{Outcome, Site, judge, run};
+use super::world::{EVEN, Outcome, Site, judge, run};
 use crate::judge::Calibration;
 use crate::judge::random::Random;
 
@@ -57,4 +57,23 @@ fn what_is_bad_is_found_and_what_is_good_is_promoted() {
     let good = Site { ratio: 1.0, weight: 0.5, canary_pods: 10, stable_pods: 10, ..Site::usual() };
     let promoted = crossings(&[good; 4], 100, |outcome| outcome.promoted.is_some());
     assert!(promoted >= 57, "{promoted}");
+}
+
+#[test]
+fn bad_events_that_come_alone_are_believed_sooner_and_no_less_safely() {
+    let bad = Site { ratio: 5.0, batch_mean: 1.0, ..Site::usual() };
+    let rounds = |calibration: Calibration| -> i64 {
+        let aborted =
+            |seed| run(&judge(1), &[bad], calibration, 100, &mut Random::new(seed)).aborted;
+        (0..RUNS).map(|seed| aborted(seed).unwrap_or(100)).sum()
+    };
+    let usual = Calibration { pod_sd: 0.0, ..Calibration::default() };
+    let (alone, usual) = (rounds(EVEN), rounds(usual));
+    assert!(alone * 10 < usual * 8, "{alone} {usual}");
+    let tolerated = Site { ratio: 1.25, ..bad };
+    let is_taken_back = |seed: &u64| {
+        run(&judge(1), &[tolerated], EVEN, 100, &mut Random::new(*seed)).aborted.is_some()
+    };
+    let aborted = (0..RUNS).filter(is_taken_back).count();
+    assert!(aborted <= ALLOWED, "{aborted}");
 }

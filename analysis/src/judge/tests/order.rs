@@ -1,11 +1,14 @@
 //! Corrections of how evidence adds up over rounds, time and clusters: rows 8 to 11.
 
+use chrono::TimeDelta;
+
 use super::world::{EVEN, Site, end_of, judge, outage, run};
 use crate::judge::change_point::{Process, left, log_add, weight};
-use crate::judge::episode::Episode;
+use crate::judge::episode::{Allowance, Episode};
 use crate::judge::evidence::Place;
 use crate::judge::random::Random;
-use crate::judge::{Evidence, Observation};
+use crate::judge::standing::TOGETHER;
+use crate::judge::{Calibration, Evidence, Judge, Observation};
 
 #[test]
 fn row_08_clusters_that_have_not_started_count_as_one() {
@@ -13,12 +16,12 @@ fn row_08_clusters_that_have_not_started_count_as_one() {
     let one = run(&judge(1), &[site], EVEN, 8, &mut Random::new(1));
     let eight = run(&judge(8), &[site], EVEN, 8, &mut Random::new(1));
     let alone = one.last.against_ln.exp();
-    let expect = 0.75 * alone + 0.25 * (alone + 7.0) / 8.0;
+    let expect = TOGETHER * alone + (1.0 - TOGETHER) * (alone + 7.0) / 8.0;
     assert!((eight.last.against_ln.exp() / expect - 1.0).abs() < 1e-9);
     // The mean over those that have started.
     let started = eight.last.metrics[0].clusters.iter().map(|cluster| cluster.against_ln.exp());
-    let uncorrected = 0.75 * alone + 0.25 * started.sum::<f64>();
-    assert!(uncorrected > 1.1 * expect, "{uncorrected} {expect}");
+    let uncorrected = TOGETHER * alone + (1.0 - TOGETHER) * started.sum::<f64>();
+    assert!(uncorrected > 1.05 * expect, "{uncorrected} {expect}");
 }
 
 /// `ln E` of the ratio: of each cluster, and of the fleet.
@@ -140,7 +143,10 @@ fn gained(windows: std::ops::Range<i64>, episode: impl Fn(i64) -> i64) -> f64 {
             known = (episode(number), Episode::default());
         }
         let mut gain = 2.0;
-        known.1.cap(end_of(number).timestamp_millis(), 60_000, std::iter::once(&mut gain));
+        let minute = TimeDelta::seconds(60);
+        let usual =
+            Allowance::of(minute, minute / 4, Calibration::default().batch_mean, 20_f64.ln());
+        known.1.cap(end_of(number).timestamp_millis(), usual, std::iter::once(&mut gain));
         sum += gain;
     }
     sum
@@ -164,4 +170,31 @@ fn row_11_an_episode_across_two_blocks_gains_no_more_than_one_block() {
         shown = shown.max(judge.standing(&evidence).against_ln);
     }
     assert!(shown > 0.4 * most && shown <= most, "{shown} {most}");
+}
+
+/// Windows until the bar is reached by pods that fail all at once from the third window on, for
+/// so many windows at most, where batches are like this in the past.
+fn crossed(batch_mean: f64, windows: i64, false_abort: f64) -> Option<i64> {
+    let judge = Judge { false_abort, ..judge(1) };
+    let calibration = Calibration { batch_mean, batch_mean_upper: batch_mean, pod_sd: 0.0 };
+    let calibrations = [(("errors".into(), "c0".into()), calibration)].into();
+    let mut evidence = Evidence::default();
+    (0..2 + windows).find(|number| {
+        let bad = if *number < 2 { 0 } else { 20 };
+        judge.observe(&mut evidence, &calibrations, vec![outage(*number, bad)]);
+        judge.standing(&evidence).crossed.is_some()
+    })
+}
+
+#[test]
+fn an_episode_alone_decides_nowhere_and_lasts_as_stable_has_it() {
+    for batch_mean in [1.0, 1.2, 1.5, 2.5, 5.0, 50.0] {
+        for false_abort in [0.01, 0.05, 0.3] {
+            // A minute is four windows.
+            assert_eq!(crossed(batch_mean, 4, false_abort), None, "{batch_mean} {false_abort}");
+            assert!(crossed(batch_mean, 80, false_abort).is_some(), "{batch_mean} {false_abort}");
+        }
+    }
+    let found = [1.0, 2.5, 5.0].map(|batch_mean| crossed(batch_mean, 40, 0.05));
+    assert!(found[0] < found[2] && found[1] < found[2], "{found:?}");
 }
