@@ -5,7 +5,10 @@ use std::{os::unix::process::CommandExt as _, process::Command};
 use anyhow::{Context as _, Error, Result, ensure};
 use clap::Args;
 
-use crate::workspace::{cargo, target_dir};
+use crate::{
+    prerequisites,
+    workspace::{cargo, target_dir},
+};
 
 /// Programs that run in the demo.
 pub(crate) const BINARIES: [&str; 4] =
@@ -24,7 +27,7 @@ pub(crate) struct Demo {
 
 /// Returns only when it cannot start.
 pub(crate) fn run(demo: &Demo) -> Error {
-    if let Err(error) = build() {
+    if let Err(error) = prerequisites::check().and_then(|()| build()) {
         return error;
     }
     let program = target_dir().join("debug/lockflight-fleet");

@@ -5,6 +5,7 @@ mod crd;
 mod demo;
 mod docs;
 mod image;
+mod prerequisites;
 mod purity;
 mod suite;
 mod tidy;

@@ -95,7 +95,8 @@ fn make_missing(store: &Store, recipes: Vec<Recipe>) -> anyhow::Result<()> {
     if !missing.is_empty() {
         prerequisites::check()?;
     }
-    missing.iter().try_for_each(|recipe| store.make(recipe))
+    let count = missing.len();
+    (1..).zip(&missing).try_for_each(|(n, recipe)| store.make(recipe, &format!("{n} of {count}")))
 }
 
 /// Finds all components, or says which one is missing.

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use sha2::{Digest, Sha256};
@@ -12,6 +14,8 @@ use super::Recipe;
 
 /// File beside a component that holds its digest.
 const DIGEST: &str = "sha256";
+/// So often a build that takes long says that it goes on: compilers of Go print nothing.
+const SIGN_OF_LIFE: Duration = Duration::from_mins(1);
 
 /// `$LOCKFLIGHT_CACHE`, else `$XDG_CACHE_HOME/lockflight`, else `~/.cache/lockflight`.
 pub fn cache_dir() -> anyhow::Result<PathBuf> {
@@ -50,28 +54,45 @@ impl Store {
     }
 
     /// Makes the component, unless another run makes it at this moment: then waits for that.
-    pub(super) fn make(&self, recipe: &Recipe) -> anyhow::Result<()> {
+    /// `place` says which of how many it is.
+    pub(super) fn make(&self, recipe: &Recipe, place: &str) -> anyhow::Result<()> {
         let lock = File::create(self.root.join(format!("{}.lock", recipe.key)))?;
         lock.lock()?;
         if self.is_sound(recipe) {
             return Ok(());
         }
-        let place = self.root.join(&recipe.key);
-        if place.exists() {
-            eprintln!("{} is damaged: making it anew", place.display());
-            std::fs::remove_dir_all(&place)?;
+        let folder = self.root.join(&recipe.key);
+        if folder.exists() {
+            eprintln!("{} is damaged: making it anew", folder.display());
+            std::fs::remove_dir_all(&folder)?;
         }
-        eprintln!("making {} (usually takes {}) …", recipe.key, recipe.usual);
+        eprintln!("{place}: making {} (usually takes {}) …", recipe.key, recipe.usual);
         let begin = Instant::now();
         let work = tempfile::Builder::new().prefix(".making-").tempdir_in(&self.root)?;
-        (recipe.make)(work.path()).with_context(|| {
+        saying_that_it_goes_on(&recipe.key, || (recipe.make)(work.path())).with_context(|| {
             format!("could not make {}: are the network and enough disk there?", recipe.key)
         })?;
         std::fs::write(work.path().join(DIGEST), digest(&work.path().join(recipe.file))?)?;
-        std::fs::rename(work.keep(), &place)?;
-        eprintln!("made {} in {:.0?}", recipe.key, begin.elapsed());
+        std::fs::rename(work.keep(), &folder)?;
+        eprintln!("{place}: made {} in {:.0?}", recipe.key, begin.elapsed());
         Ok(())
     }
+}
+
+/// Works, and prints now and then that it still does.
+fn saying_that_it_goes_on<T>(key: &str, work: impl FnOnce() -> T) -> T {
+    let (done, waiting) = channel::<()>();
+    let begin = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while waiting.recv_timeout(SIGN_OF_LIFE) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("  still making {key}, {} min so far", begin.elapsed().as_secs() / 60);
+            }
+        });
+        // Dropped at the end, and in a panic too: that ends the thread.
+        let _done = done;
+        work()
+    })
 }
 
 /// SHA-256 of a file, in hexadecimal.
@@ -116,11 +137,11 @@ mod tests {
             make: |dir| Ok(std::fs::write(dir.join("tool"), "whole")?),
         };
         assert!(!store.is_sound(&recipe));
-        store.make(&recipe).unwrap();
+        store.make(&recipe, "1 of 1").unwrap();
         assert!(store.is_sound(&recipe));
         std::fs::write(store.file(&recipe), "half").unwrap();
         assert!(!store.is_sound(&recipe));
-        store.make(&recipe).unwrap();
+        store.make(&recipe, "1 of 1").unwrap();
         assert_eq!(std::fs::read_to_string(store.file(&recipe)).unwrap(), "whole");
     }
 }
