@@ -97,6 +97,18 @@ pub(crate) async fn grant_jobs(
     apply_in_all(members, helm, values).await
 }
 
+/// Lets the hub reach one Service of a member through its API server, as a request names it:
+/// `http:prometheus:9090`.
+pub(crate) async fn grant_metrics(
+    members: &[&Cluster],
+    helm: &Path,
+    namespace: &str,
+    service: &str,
+) -> anyhow::Result<()> {
+    let metrics = json!({ "enabled": true, "namespace": namespace, "services": [service] });
+    apply_in_all(members, helm, json!({ "metrics": metrics })).await
+}
+
 async fn apply_in_all(members: &[&Cluster], helm: &Path, values: Value) -> anyhow::Result<()> {
     let rights = render(helm, Chart::Member, values).await?;
     try_join_all(

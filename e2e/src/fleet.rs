@@ -211,6 +211,17 @@ impl Fleet {
         access::grant_jobs(&[&self.member(member)?.cluster], &self.helm, namespace).await
     }
 
+    /// Lets the hub reach a Service of a member through its API server.
+    pub async fn allow_metrics(
+        &self,
+        member: &str,
+        namespace: &str,
+        service: &str,
+    ) -> anyhow::Result<()> {
+        let member = &self.member(member)?.cluster;
+        access::grant_metrics(&[member], &self.helm, namespace, service).await
+    }
+
     /// Makes the `Cluster` and `MetricProvider` objects of all members in the hub, or brings them
     /// up to date with the namespaces that have opted in.
     pub async fn register_members(&self) -> anyhow::Result<()> {

@@ -24,6 +24,7 @@ mod look;
 mod metrics;
 mod monitoring;
 mod partition;
+mod proxied;
 mod revisions;
 mod rights;
 mod roles;
@@ -108,6 +109,7 @@ fn play() -> anyhow::Result<ExitCode> {
         gauge::swollen_memory_is_taken_back_and_as_much_is_promoted,
         gauge::gauge_that_cannot_be_compared_is_refused_at_the_door,
         trust::tools_for_trust_agree_with_the_hub,
+        proxied::prometheus_that_only_the_member_reaches_decides,
         metrics::nothing_is_written_at_rest,
         dashboard::dashboard_refuses_every_bad_credential_on_every_route,
         dashboard::dashboard_gives_people_what_rbac_gives_them,

@@ -16,13 +16,17 @@ use lockflight_e2e::{access, audit, process, wait};
 use crate::bed::{Bed, SOON};
 
 /// Where the hub lacks a right, because a test is about just that: member's namespace, resource.
-const RIGHTS_MISSING: [(&str, &str); 2] =
-    [("locked-route", "gateway.networking.k8s.io/httproutes"), ("jobs", "batch/jobs")];
+const RIGHTS_MISSING: [(&str, &str); 3] = [
+    ("locked-route", "gateway.networking.k8s.io/httproutes"),
+    ("jobs", "batch/jobs"),
+    ("monitoring", "/services/proxy"),
+];
 
 /// The roles of the hub's account, of both charts.
 const HUB_ROLES: [&str; 3] =
     ["ClusterRole lockflight", "ClusterRole lockflight-dashboard", "Role lockflight"];
-const MEMBER_ROLES: [&str; 2] = ["Role lockflight", "Role lockflight-jobs"];
+const MEMBER_ROLES: [&str; 3] =
+    ["Role lockflight", "Role lockflight-jobs", "Role lockflight-metrics"];
 
 /// `group/resource verb`, for example `apps/deployments patch`, by the role that grants it.
 type Rights = BTreeMap<String, BTreeSet<String>>;
