@@ -66,7 +66,11 @@ async fn side(
                     None => faults.push(format!("{name} refused {right}: {}", event.request_uri)),
                 }
             } else if let Some(role) = event.let_in_by() {
-                used.entry(role).or_default().insert(right);
+                let rights = used.entry(role).or_default();
+                // What only ever came to an error shows nothing of the use of a right.
+                if event.code().is_none_or(|code| code < 400) {
+                    rights.insert(right);
+                }
             } else {
                 faults.push(format!("{name} does not say why it let {right} in"));
             }
