@@ -1,7 +1,8 @@
 // What has been measured, in words and figures, beside a question that a person has to answer.
-import { useEffect, useId, useState } from "preact/hooks";
-import { evidence as askEvidence, Refused } from "../api/client";
+import { useId } from "preact/hooks";
+import { evidence as askEvidence } from "../api/client";
 import type { ArmView, EvidencePage, EvidenceView, MetricEvidence, RolloutPage, SideView, ThresholdView } from "../api/types";
+import { usePolled } from "../state/polled";
 import { count, figure, times } from "../text/figures";
 import { VERDICTS } from "../text/glyphs";
 import { Ago, Tag, Wide, Words } from "./bits";
@@ -15,29 +16,8 @@ const VERDICTS_MAX = 3;
 const SCRAPES = ["scrape-health", "failed scrapes"] as const;
 
 export function useEvidence(page: RolloutPage) {
-  const [found, setFound] = useState<EvidencePage | null>(null);
-  const [problem, setProblem] = useState("");
   const { namespace, name } = page.row;
-  useEffect(() => {
-    let here = true;
-    const ask = async () => {
-      try {
-        const answer = await askEvidence(namespace, name);
-        if (here) setFound(answer);
-        setProblem("");
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        if (here) setProblem(error.problem.message);
-      }
-    };
-    void ask();
-    const timer = setInterval(ask, PERIOD_MS);
-    return () => {
-      here = false;
-      clearInterval(timer);
-    };
-  }, [namespace, name]);
-  return { found, problem };
+  return usePolled(() => askEvidence(namespace, name), PERIOD_MS, [namespace, name]);
 }
 
 /** For how long a gate has been waiting for somebody. */

@@ -1,8 +1,9 @@
 // History: attempts that this server has seen, and the Events of all clusters.
-import { useEffect, useState } from "preact/hooks";
-import { history, Refused } from "../api/client";
-import type { AttemptPhase, AttemptRecord, EventRow, HistoryPage, RolloutPage } from "../api/types";
+import { useState } from "preact/hooks";
+import { history } from "../api/client";
+import type { AttemptPhase, AttemptRecord, EventRow, RolloutPage } from "../api/types";
 import { Ago, Empty, Tag, Wide } from "../parts/bits";
+import { usePolled } from "../state/polled";
 import type { Look } from "../text/glyphs";
 import { moment, span } from "../text/time";
 
@@ -15,32 +16,6 @@ const PHASES: Record<AttemptPhase, Look> = {
   Aborted: { glyph: "↩", tone: "bad" },
   Completed: { glyph: "✔", tone: "good" },
 };
-
-function useHistory(namespace: string, name: string) {
-  const [found, setFound] = useState<HistoryPage | null>(null);
-  const [problem, setProblem] = useState("");
-  useEffect(() => {
-    let here = true;
-    const ask = async () => {
-      if (document.hidden) return;
-      try {
-        const answer = await history(namespace, name);
-        if (here) setFound(answer);
-        setProblem("");
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        if (here) setProblem(error.problem.message);
-      }
-    };
-    void ask();
-    const timer = setInterval(ask, PERIOD_MS);
-    return () => {
-      here = false;
-      clearInterval(timer);
-    };
-  }, [namespace, name]);
-  return { found, problem };
-}
 
 /** What an attempt that another has replaced came to was not seen, unless it had ended before. */
 const REPLACED: Look = { glyph: "·", tone: "rest" };
@@ -118,7 +93,8 @@ function Events({ rows }: { rows: EventRow[] }) {
 }
 
 export function History({ page }: { page: RolloutPage }) {
-  const { found, problem } = useHistory(page.row.namespace, page.row.name);
+  const { namespace, name } = page.row;
+  const { found, problem } = usePolled(() => history(namespace, name), PERIOD_MS, [namespace, name]);
   if (problem) return <p role="alert" class="problem">{problem}</p>;
   if (!found) return <p class="loading">Loading the history</p>;
   return (

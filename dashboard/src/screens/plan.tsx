@@ -1,43 +1,15 @@
 // Plan: what the rollout will do, how long that takes at least, and what its gates can see.
-import { useEffect, useState } from "preact/hooks";
-import { plan as askPlan, Refused } from "../api/client";
-import type { PlanPage, PlanView, RolloutPage } from "../api/types";
+import { plan as askPlan } from "../api/client";
+import type { PlanView, RolloutPage } from "../api/types";
 import { Copy, Countdown, Empty, Words } from "../parts/bits";
 import { PlannedSteps, PlannedWaves } from "../parts/planned";
 import { Traffic } from "../parts/traffic";
+import { usePolled } from "../state/polled";
 import { query } from "../state/route";
 import { span } from "../text/time";
 
 /** How often it is asked for: traffic changes while gates count it. */
 const PERIOD_MS = 10_000;
-
-function usePlan(page: RolloutPage, rps: string, errors: string) {
-  const [found, setFound] = useState<PlanPage | null>(null);
-  const [problem, setProblem] = useState("");
-  const { namespace, name, attempt } = page.row;
-  useEffect(() => {
-    let here = true;
-    const ask = async () => {
-      if (document.hidden) return;
-      try {
-        const answer = await askPlan(namespace, name, rps, errors);
-        if (!here) return;
-        setFound(answer);
-        setProblem("");
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        if (here) setProblem(error.problem.message);
-      }
-    };
-    void ask();
-    const timer = setInterval(ask, PERIOD_MS);
-    return () => {
-      here = false;
-      clearInterval(timer);
-    };
-  }, [namespace, name, attempt, rps, errors]);
-  return { found, problem };
-}
 
 function least(plan: PlanView): string {
   const time = `At least ${span(plan.leastSeconds * 1_000)}`;
@@ -47,7 +19,9 @@ function least(plan: PlanView): string {
 
 export function Plan({ page }: { page: RolloutPage }) {
   const [rps, errors] = [query.value.get("rps") ?? "", query.value.get("errors") ?? ""];
-  const { found, problem } = usePlan(page, rps, errors);
+  const { namespace, name, attempt } = page.row;
+  const ask = () => askPlan(namespace, name, rps, errors);
+  const { found, problem } = usePolled(ask, PERIOD_MS, [namespace, name], [attempt, rps, errors]);
   if (!found) return problem ? <Wrong why={problem} /> : <p class="loading">Loading the plan</p>;
   const plan = found.plan;
   if (!plan) {
@@ -61,7 +35,6 @@ export function Plan({ page }: { page: RolloutPage }) {
       </Empty>
     );
   }
-  const { namespace, name } = page.row;
   const told = rps && errors ? ` --rps ${rps} --errors ${errors}%` : "";
   return (
     <>
