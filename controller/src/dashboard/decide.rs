@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::HeaderMap,
     response::Response,
 };
@@ -14,16 +13,15 @@ use lockflight_crds::{AnalysisReference, Rollout};
 use serde::Deserialize;
 
 use super::{
-    access::Caller,
-    reply::{json, malformed, not_found},
+    reply::{json, malformed},
     routes::Shared,
+    seen::Seen,
     source::Source,
     view::{EvidencePage, PlanPage},
 };
 use crate::{
     forecast::{Expected, Planned},
     metrics::{BUILTIN_PREFIX, Subject},
-    shelf::Key,
     standing::EvidenceView,
     validate::resolve_all,
 };
@@ -59,17 +57,10 @@ impl Told {
 /// What has been measured of a Rollout.
 pub(super) async fn evidence(
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Path((namespace, name)): Path<(String, String)>,
+    seen: Seen,
     headers: HeaderMap,
 ) -> Response {
-    match shared.sees(&caller, &namespace).await {
-        Ok(true) => {}
-        Ok(false) => return not_found(),
-        Err(why) => return shared.refuse(&why),
-    }
-    let key = Key::new(&namespace, &name);
-    let Some(rollout) = shared.board.rollout(&key, 0) else { return not_found() };
+    let Seen { key, rollout } = seen;
     let gates = shared.board.gates(&key);
     let source = &shared.board.source;
     let attempt = attempt(&rollout);
@@ -80,34 +71,24 @@ pub(super) async fn evidence(
             Err(why) => (None, Some(why)),
         },
     };
-    let thresholds = source.evidence.thresholds(&namespace, &name, attempt);
+    let thresholds = source.evidence.thresholds(&key.namespace, &key.name, attempt);
     json(&headers, &EvidencePage { gates, standing, thresholds, missing })
 }
 
 /// What a Rollout will do.
 pub(super) async fn plan(
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Path((namespace, name)): Path<(String, String)>,
+    seen: Seen,
     told: Result<Query<Told>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    match shared.sees(&caller, &namespace).await {
-        Ok(true) => {}
-        Ok(false) => return not_found(),
-        Err(why) => return shared.refuse(&why),
-    }
     let told = match told {
         Ok(Query(told)) => told.checked().map_err(str::to_owned),
         Err(unreadable) => Err(unreadable.body_text()),
     };
-    let told = match told {
-        Ok(told) => told,
-        Err(why) => return malformed(&why),
-    };
-    match shared.board.rollout(&Key::new(&namespace, &name), 0) {
-        Some(rollout) => json(&headers, &planned(&rollout, &shared.board.source, told)),
-        None => not_found(),
+    match told {
+        Ok(told) => json(&headers, &planned(&seen.rollout, &shared.board.source, told)),
+        Err(why) => malformed(&why),
     }
 }
 

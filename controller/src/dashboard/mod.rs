@@ -16,6 +16,7 @@ mod guard;
 mod history;
 mod reply;
 mod routes;
+mod seen;
 mod serve;
 mod sign_in;
 mod source;

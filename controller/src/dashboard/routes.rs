@@ -27,6 +27,7 @@ use super::{
     decide,
     guard::{self, Names, meant, peer},
     reply::{json, malformed, not_found, problem, refusal},
+    seen::Seen,
     sign_in::{me, sign_in, sign_out},
     stream::{self, Streams, Topic},
     view::{ActionRight, EventRow, HistoryPage, RolloutPage, Snapshot, Verb},
@@ -75,12 +76,6 @@ impl Shared {
             }
         }
         Ok(Scope { namespaces: Some(seen), clusters })
-    }
-
-    pub(super) async fn sees(&self, caller: &Caller, namespace: &str) -> Result<bool, Refusal> {
-        let now = Utc::now();
-        Ok(self.access.may_see(caller, "rollouts", None, now).await?
-            || self.access.may_see(caller, "rollouts", Some(namespace), now).await?)
     }
 
     pub(super) fn refuse(&self, why: &Refusal) -> Response {
@@ -232,48 +227,22 @@ async fn rights(
     json(&headers, &rights)
 }
 
-async fn rollout(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Path((namespace, name)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    match shared.sees(&caller, &namespace).await {
-        Ok(true) => {}
-        Ok(false) => return not_found(),
-        Err(why) => return shared.refuse(&why),
-    }
-    match shared.board.rollout(&Key::new(&namespace, &name), 0) {
-        Some(rollout) => json(&headers, &RolloutPage::from(rollout.as_ref())),
-        None => not_found(),
-    }
+async fn rollout(seen: Seen, headers: HeaderMap) -> Response {
+    json(&headers, &RolloutPage::from(seen.rollout.as_ref()))
 }
 
-async fn history(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Path((namespace, name)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response {
-    match shared.sees(&caller, &namespace).await {
-        Ok(true) => {}
-        Ok(false) => return not_found(),
-        Err(why) => return shared.refuse(&why),
-    }
-    let key = Key::new(&namespace, &name);
-    if shared.board.rollout(&key, 0).is_none() {
-        return not_found();
-    }
+async fn history(State(shared): State<Arc<Shared>>, seen: Seen, headers: HeaderMap) -> Response {
+    let Key { namespace, name } = &seen.key;
     let source = &shared.board.source;
     let about = source.events.select(|event| {
         let object = &event.involved_object;
-        object.name.as_deref() == Some(&name)
-            && object.namespace.as_deref().unwrap_or(&namespace) == namespace
+        object.name.as_ref() == Some(name)
+            && object.namespace.as_ref().unwrap_or(namespace) == namespace
     });
     let mut events: Vec<EventRow> = about.iter().map(|e| EventRow::from(e.as_ref())).collect();
     events.sort_by_key(|event| std::cmp::Reverse(event.at));
     events.truncate(EVENTS_MAX);
-    let (kept_since, attempts) = shared.board.attempts(&key);
+    let (kept_since, attempts) = shared.board.attempts(&seen.key);
     let events_missing = (!source.events.synced()).then(|| {
         "Events cannot be read: list and watch on events are missing, or still being listed"
             .to_owned()
@@ -283,19 +252,12 @@ async fn history(
 
 async fn analysis(
     State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    Path((namespace, name, cluster)): Path<(String, String, String)>,
+    seen: Seen,
+    Path((_, _, cluster)): Path<(String, String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    match shared.sees(&caller, &namespace).await {
-        Ok(true) => {}
-        Ok(false) => return not_found(),
-        Err(why) => return shared.refuse(&why),
-    }
-    if shared.board.rollout(&Key::new(&namespace, &name), 0).is_none() {
-        return not_found();
-    }
-    let (page, _) = shared.board.source.evidence.page(&namespace, &name, &cluster, 0);
+    let Key { namespace, name } = &seen.key;
+    let (page, _) = shared.board.source.evidence.page(namespace, name, &cluster, 0);
     json(&headers, &page)
 }
 

@@ -136,6 +136,9 @@ async fn other_namespaces_do_not_exist_for_whoever_may_not_see_them() {
         "/api/v1/rollouts/bank/ledger",
         "/api/v1/rollouts/bank/ledger/history",
         "/api/v1/rollouts/bank/ledger/analysis/x",
+        "/api/v1/rollouts/bank/ledger/evidence",
+        "/api/v1/rollouts/bank/ledger/plan",
+        "/api/v1/rollouts/bank/ledger/plan?rps=0",
     ] {
         assert_eq!(bed.status("GET", path, &shopper, "").await, StatusCode::NOT_FOUND, "{path}");
     }
