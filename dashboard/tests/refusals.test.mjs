@@ -12,6 +12,7 @@ const ROUTES = [
   ["GET", "/api/v1/rollouts/shop/checkout/history"],
   ["GET", "/api/v1/rollouts/shop/checkout/analysis/us-east-1"],
   ["POST", "/api/v1/rollouts/shop/checkout/actions"],
+  ["POST", "/api/v1/rollouts/shop/checkout/plan"],
   ["DELETE", "/api/v1/session"],
 ];
 const BAD = [

@@ -68,7 +68,7 @@ async fn main() -> anyhow::Result<()> {
         rollouts: Arc::clone(&world.rollouts),
         clusters: Arc::clone(&world.clusters),
         templates: Arc::clone(&world.templates),
-        providers: Arc::default(),
+        providers: Arc::clone(&world.providers),
         events,
         evidence: Arc::clone(&feed),
         live: Arc::new(move || alive.answers()),

@@ -8,7 +8,7 @@ use std::sync::{
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::core::v1::Event;
 use lockflight::shelf::{Key, Shelf};
-use lockflight_crds::{AnalysisTemplate, Cluster, Rollout};
+use lockflight_crds::{AnalysisTemplate, Cluster, MetricProvider, Rollout};
 use serde_json::json;
 
 use crate::scenes;
@@ -18,6 +18,7 @@ pub(crate) struct World {
     pub(crate) rollouts: Arc<Shelf<Rollout>>,
     pub(crate) clusters: Arc<Shelf<Cluster>>,
     pub(crate) templates: Arc<Shelf<AnalysisTemplate>>,
+    pub(crate) providers: Arc<Shelf<MetricProvider>>,
     events: Arc<Shelf<Event>>,
     version: AtomicU64,
     answers: AtomicBool,
@@ -41,6 +42,7 @@ impl World {
             rollouts: Arc::default(),
             clusters: Arc::default(),
             templates: Arc::default(),
+            providers: Arc::default(),
             events,
             version: AtomicU64::new(1),
             answers: AtomicBool::new(true),
@@ -49,6 +51,7 @@ impl World {
         let teams = (0..scenes::TEAMS).map(scenes::team);
         let templates = teams.chain(["shop".to_owned()]).map(|namespace| template(&namespace));
         world.templates.replace(templates.collect::<Result<_, _>>()?);
+        world.providers.replace(vec![provider()?]);
         let names: Vec<String> = (0..clusters).map(cluster_name).collect();
         world.rollouts.replace(scenes::all(&names, rollouts)?);
         world.events.replace(Vec::new());
@@ -120,6 +123,15 @@ fn template(namespace: &str) -> serde_json::Result<AnalysisTemplate> {
             {"name": "latency", "severity": "Normal",
              "compare": {"histogram": "http_request_duration_seconds", "by": {"pod": {}}}},
         ]},
+    }))
+}
+
+/// What the clusters name; nothing is asked of it.
+fn provider() -> serde_json::Result<MetricProvider> {
+    serde_json::from_value(json!({
+        "apiVersion": "lockflight.dev/v1alpha1", "kind": "MetricProvider",
+        "metadata": {"name": "prometheus", "resourceVersion": "1"},
+        "spec": {"prometheus": {"address": "https://prometheus.example.internal"}},
     }))
 }
 

@@ -3,8 +3,13 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
-    http::HeaderMap,
+    Extension,
+    body::Bytes,
+    extract::{
+        Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use chrono::Utc;
@@ -13,7 +18,10 @@ use lockflight_crds::{AnalysisReference, Rollout};
 use serde::Deserialize;
 
 use super::{
-    reply::{json, malformed},
+    access::{Caller, Refusal},
+    guard::meant,
+    pasted::{self, Unplanned, manifest_of},
+    reply::{json, malformed, problem},
     routes::Shared,
     seen::Seen,
     source::Source,
@@ -26,6 +34,8 @@ use crate::{
     validate::resolve_all,
 };
 
+/// Problems of a manifest that are told at once.
+const PROBLEMS_MAX: usize = 5;
 /// More requests per second than any cluster has.
 const RPS_MAX: f64 = 1e9;
 
@@ -78,17 +88,94 @@ pub(super) async fn evidence(
 /// What a Rollout will do.
 pub(super) async fn plan(
     State(shared): State<Arc<Shared>>,
-    seen: Seen,
+    Extension(caller): Extension<Caller>,
+    Seen { rollout, .. }: Seen,
     told: Result<Query<Told>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let told = match told {
+    let told = match told_of(told) {
+        Ok(told) => told,
+        Err(why) => return malformed(&why),
+    };
+    let planned = planned(&rollout, attempt(&rollout), &shared.board.source, told);
+    let mut page = planned.unwrap_or_else(unplanned);
+    // It holds the whole template of the pods: more than the page shows to whoever comes by.
+    if !matches!(caller, Caller::Anybody) {
+        page.manifest = manifest_of(&rollout);
+    }
+    json(&headers, &page)
+}
+
+/// A manifest as the page sends it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pasted {
+    manifest: String,
+}
+
+/// What a new attempt would do if a manifest were applied. Nothing is written.
+pub(super) async fn plan_of(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    seen: Seen,
+    told: Result<Query<Told>, QueryRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    if let Err(why) = meant(&caller, &headers) {
+        return shared.refuse(&why);
+    }
+    match shared.access.may_draft(&caller, &seen.key, Utc::now()).await {
+        Ok(true) => {}
+        Ok(false) => {
+            let why = "planning a manifest takes list on clusters, or update on this rollout";
+            return shared.refuse(&Refusal::NotAllowed(why.to_owned()));
+        }
+        Err(why) => return shared.refuse(&why),
+    }
+    let Ok(body) = body else {
+        return problem(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "TooLarge",
+            "the manifest is too long for this page",
+            Some("kubectl lockflight plan -f takes files of any length"),
+        );
+    };
+    let pasted: Pasted = match serde_json::from_slice(&body) {
+        Ok(pasted) => pasted,
+        Err(error) => return malformed(&format!("the body is no manifest: {error}")),
+    };
+    let told = match told_of(told) {
+        Ok(told) => told,
+        Err(why) => return malformed(&why),
+    };
+    let planned = pasted::read(&pasted.manifest, &seen.key).and_then(|rollout| {
+        let attempt = attempt(&seen.rollout);
+        planned(&rollout, attempt, &shared.board.source, told).map_err(|problems| {
+            Unplanned::new(told_in_part(&problems), "correct this: the hub would not act on it")
+        })
+    });
+    match planned {
+        Ok(page) => json(&headers, &page),
+        Err(Unplanned { why, remedy }) => {
+            problem(StatusCode::UNPROCESSABLE_ENTITY, "Malformed", &why, Some(&remedy))
+        }
+    }
+}
+
+/// One problem for each of 500 clusters is more than anybody reads.
+fn told_in_part(problems: &[String]) -> String {
+    let told = problems.iter().take(PROBLEMS_MAX).cloned().collect::<Vec<_>>().join("; ");
+    match problems.len().saturating_sub(PROBLEMS_MAX) {
+        0 => told,
+        more => format!("{told}; and {more} more"),
+    }
+}
+
+fn told_of(told: Result<Query<Told>, QueryRejection>) -> Result<Option<(f64, f64)>, String> {
+    match told {
         Ok(Query(told)) => told.checked().map_err(str::to_owned),
         Err(unreadable) => Err(unreadable.body_text()),
-    };
-    match told {
-        Ok(told) => json(&headers, &planned(&seen.rollout, &shared.board.source, told)),
-        Err(why) => malformed(&why),
     }
 }
 
@@ -115,34 +202,39 @@ fn of_status(rollout: &Rollout, source: &Source) -> Result<EvidenceView, String>
     }
 }
 
-fn planned(rollout: &Rollout, source: &Source, told: Option<(f64, f64)>) -> PlanPage {
+fn unplanned(problems: Vec<String>) -> PlanPage {
+    PlanPage { plan: None, needs_traffic: false, counted_in: None, problems, manifest: None }
+}
+
+/// Fails with what is wrong with the Rollout. `attempt`: whose traffic it is forecast with.
+fn planned(
+    rollout: &Rollout,
+    attempt: i64,
+    source: &Source,
+    told: Option<(f64, f64)>,
+) -> Result<PlanPage, Vec<String>> {
     let stored = rollout.status.as_ref().and_then(|status| status.plan.as_ref());
     let references = stored.map_or(&rollout.spec.analysis, |plan| &plan.analysis);
-    let refused =
-        |problems| PlanPage { plan: None, needs_traffic: false, counted_in: None, problems };
     if let Some(problem) = unreadable(source, references, stored.is_some()) {
-        return refused(vec![problem]);
+        return Ok(unplanned(vec![problem]));
     }
-    let planned = match Planned::of(rollout.clone(), &source.objects(), Utc::now()) {
-        Ok(planned) => planned,
-        Err(problems) => return refused(problems),
-    };
+    let planned = Planned::of(rollout.clone(), &source.objects(), Utc::now())?;
     let metric = planned.counted_metric();
     let counted = metric.as_ref().filter(|_| told.is_none()).and_then(|metric| {
         let (namespace, name) = (rollout.namespace().unwrap_or_default(), rollout.name_any());
-        source.evidence.traffic(&namespace, &name, attempt(rollout), metric)
+        source.evidence.traffic(&namespace, &name, attempt, metric)
     });
     let known = told.or(counted.as_ref().map(|seen| (seen.requests_per_second, seen.bad_share)));
     let needs_traffic = metric.is_some();
     let expected = metric
         .zip(known)
         .map(|(metric, (rps, bad_share))| Expected::usual(metric, rps, bad_share, false));
-    PlanPage {
+    Ok(PlanPage {
         plan: Some(planned.view(expected)),
         needs_traffic,
         counted_in: counted.map(|seen| seen.cluster),
-        problems: Vec::new(),
-    }
+        ..unplanned(Vec::new())
+    })
 }
 
 /// What a plan needs and this process may not read. A stored plan needs its templates only.

@@ -14,6 +14,7 @@ mod evidence;
 mod gate_feed;
 mod guard;
 mod history;
+mod pasted;
 mod reply;
 mod routes;
 mod seen;

@@ -100,7 +100,7 @@ pub(super) fn router(shared: Arc<Shared>, names: Names) -> Router {
         .route("/rollouts/{namespace}/{name}/history", get(history))
         .route("/rollouts/{namespace}/{name}/analysis/{cluster}", get(analysis))
         .route("/rollouts/{namespace}/{name}/evidence", get(decide::evidence))
-        .route("/rollouts/{namespace}/{name}/plan", get(decide::plan))
+        .route("/rollouts/{namespace}/{name}/plan", get(decide::plan).post(decide::plan_of))
         .route("/rollouts/{namespace}/{name}/actions", post(press))
         .layer(from_fn_with_state(Arc::clone(&shared), identify))
         // Added after the layer: signing in is for those who are not known yet.

@@ -71,11 +71,18 @@ export const analysis = (namespace: string, name: string, cluster: string) =>
 export const evidence = (namespace: string, name: string) =>
   get<EvidencePage>(`${rollout(namespace, name)}/evidence`);
 /** `errors`: per cent of the requests that fail on stable. Both empty: as it was counted. */
-export const plan = (namespace: string, name: string, rps: string, errors: string) => {
+export const plan = (namespace: string, name: string, rps: string, errors: string) =>
+  get<PlanPage>(planPath(namespace, name, rps, errors));
+/** The plan that a new attempt would get from this manifest; nothing is written. */
+export const planOf = async (namespace: string, name: string, manifest: string, rps: string, errors: string) =>
+  (await (await ask("POST", planPath(namespace, name, rps, errors), { manifest })).json()) as PlanPage;
+
+function planPath(namespace: string, name: string, rps: string, errors: string): string {
   const share = String(Number(errors) / 100);
   const told = rps && errors ? `?${new URLSearchParams({ rps, errors: share })}` : "";
-  return get<PlanPage>(`${rollout(namespace, name)}/plan${told}`);
-};
+  return `${rollout(namespace, name)}/plan${told}`;
+}
+
 export const rights = (namespace: string) =>
   get<ActionRight[]>(`/rights/${encodeURIComponent(namespace)}`);
 

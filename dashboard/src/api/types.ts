@@ -393,6 +393,8 @@ export type Outcome = "Moving" | "Waiting" | "Completed" | "Aborted" | "Stalled"
 export interface PlanPage {
   /** The cluster whose gates have counted the traffic of the forecasts; none where it was told. */
   countedIn: string | null;
+  /** The Rollout as a manifest, to change and to plan; none for whoever is not known, and where the plan is that of a manifest already. */
+  manifest: string | null;
   /** Whether the gates decide by how much traffic there is: then forecasts need it. */
   needsTraffic: boolean;
   /** The plan; none where there are problems. */

@@ -7,6 +7,8 @@ export interface Polled<T> {
   found: T | null;
   /** Why the last request brought none; empty where it did. */
   problem: string;
+  /** What helps against it. */
+  remedy: string | null;
 }
 
 /**
@@ -22,7 +24,7 @@ export function usePolled<T>(
   details: readonly unknown[] = [],
 ): Polled<T> {
   const about = JSON.stringify(subject);
-  const [known, setKnown] = useState<Polled<T> & { about: string }>({ about, found: null, problem: "" });
+  const [known, setKnown] = useState<Polled<T> & { about: string }>({ about, found: null, problem: "", remedy: null });
   useEffect(() => {
     let here = true;
     let underWay = false;
@@ -32,11 +34,11 @@ export function usePolled<T>(
       underWay = true;
       try {
         const found = await ask();
-        if (here) setKnown({ about, found, problem: "" });
+        if (here) setKnown({ about, found, problem: "", remedy: null });
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        const problem = error.problem.message;
-        if (here) setKnown((last) => ({ about, found: last.about === about ? last.found : null, problem }));
+        const { message: problem, remedy } = error.problem;
+        if (here) setKnown((last) => ({ about, found: last.about === about ? last.found : null, problem, remedy }));
       } finally {
         underWay = false;
       }
@@ -50,5 +52,5 @@ export function usePolled<T>(
       document.removeEventListener("visibilitychange", once);
     };
   }, [about, JSON.stringify(details), period]);
-  return known.about === about ? known : { found: null, problem: "" };
+  return known.about === about ? known : { found: null, problem: "", remedy: null };
 }

@@ -16,6 +16,7 @@ use kube::Client;
 use secrecy::SecretString;
 
 use super::view::{SignIn, Verb};
+use crate::shelf::Key;
 use attempts::Attempts;
 pub use proxy::{AddressRange, InvalidAddressRange};
 use review::Reviews;
@@ -212,6 +213,23 @@ impl Access {
                 self.reviews.allowed(user, "list", what, namespace, None, Some(now)).await
             }
         }
+    }
+
+    /// Whether a manifest that nobody has applied may be planned: its plan names the clusters that
+    /// it would reach. Whoever may list clusters knows them; whoever may change the Rollout could
+    /// learn them by that.
+    pub(super) async fn may_draft(
+        &self,
+        caller: &Caller,
+        rollout: &Key,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Refusal> {
+        if self.may_see(caller, "clusters", None, now).await? {
+            return Ok(true);
+        }
+        let Caller::Known { user, .. } = caller else { return Ok(false) };
+        let (namespace, name) = (Some(&*rollout.namespace), Some(&*rollout.name));
+        self.reviews.allowed(user, "update", "rollouts", namespace, name, Some(now)).await
     }
 
     /// Whether a command may be given: who is signed in needs its verb. The right to patch is not

@@ -157,3 +157,98 @@ async fn what_a_plan_lacks_is_named() {
     let problem = page["problems"][0].as_str().unwrap();
     assert!(problem.contains("metricproviders cannot be read"), "{problem}");
 }
+
+const DRAFT: &str = "
+apiVersion: lockflight.dev/v1alpha1
+kind: Rollout
+metadata: {name: checkout}
+spec:
+  replicas: 6
+  template: {spec: {containers: [{name: app, image: demo:v3}]}}
+  ports: [{name: http, port: 80}]
+  strategy: {canary: {steps: [{weight: 10}, {weight: 100}]}}
+  traffic: {gatewayAPI: {routes: [{name: checkout}]}}
+";
+
+const DRAFTS: &str = "/api/v1/rollouts/shop/checkout/plan";
+
+/// A bed where a new attempt in the namespace shop can be planned.
+fn drafting() -> Bed {
+    let bed = bed(Access::token);
+    let cluster = json!({
+        "apiVersion": "lockflight.dev/v1alpha1", "kind": "Cluster",
+        "metadata": {"name": "eu-west-1", "resourceVersion": "2"},
+        "spec": {"server": "https://10.0.0.1:6443", "credentials": {"secretName": "eu"},
+                 "allowedNamespaces": ["shop"]},
+    });
+    let source = bed.source();
+    source.clusters.put(serde_json::from_value(cluster).unwrap());
+    source.providers.replace(Vec::new());
+    bed
+}
+
+async fn draft(bed: &Bed, headers: &[(&str, &str)], manifest: &str) -> (u16, Value) {
+    let body = json!({"manifest": manifest}).to_string();
+    let response = bed.send("POST", DRAFTS, headers, &body).await;
+    (response.status().as_u16(), value(response).await)
+}
+
+#[tokio::test]
+async fn a_pasted_manifest_is_planned_and_nothing_is_written() {
+    let bed = drafting();
+    let before = bed.rollouts.get(&Key::new("shop", "checkout")).unwrap();
+    let (code, page) = draft(&bed, &[OPERATOR], DRAFT).await;
+    assert_eq!(code, 200, "{page}");
+    let weights: Vec<&Value> =
+        page["plan"]["steps"].as_array().unwrap().iter().map(|step| &step["weight"]).collect();
+    assert_eq!(weights, [10, 100]);
+    assert_eq!((&page["plan"]["stored"], &page["manifest"]), (&json!(false), &Value::Null));
+    // What stands is what it starts from.
+    let (_, own) = ask(&bed, "shop/checkout/plan").await;
+    let manifest = own["manifest"].as_str().unwrap();
+    assert!(manifest.contains("kind: Rollout") && !manifest.contains("status"), "{manifest}");
+    let after = bed.rollouts.get(&Key::new("shop", "checkout")).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&before, &after));
+    assert!(bed.patches.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_pasted_mistake_is_answered_with_its_field_and_a_remedy() {
+    let bed = drafting();
+    for (from, to, why) in [
+        ("replicas", "replikas", "spec.replikas is no field"),
+        ("name: checkout}\nspec", "name: ledger, namespace: bank}\nspec", "metadata.namespace"),
+        ("weight: 100", "weight: heavy", "spec.strategy.canary.steps[1].weight"),
+        ("weight: 10}", "weight: 100}", "spec.strategy.canary.steps"),
+        ("spec:", "spec: [", "no YAML"),
+        ("spec:", "spec: {}\nold:", "spec"),
+    ] {
+        assert!(DRAFT.contains(from), "{from}");
+        let (code, problem) = draft(&bed, &[OPERATOR], &DRAFT.replacen(from, to, 1)).await;
+        assert_eq!(code, 422, "{to}: {problem}");
+        assert!(problem["message"].as_str().unwrap().contains(why), "{to}: {problem}");
+        assert!(problem["remedy"].is_string(), "{to}: {problem}");
+    }
+    let (code, problem) = draft(&bed, &[OPERATOR], &"x".repeat(40_000)).await;
+    assert_eq!((code, &problem["reason"]), (413, &json!("TooLarge")));
+    assert!(problem["remedy"].as_str().unwrap().contains("plan -f"), "{problem}");
+}
+
+/// Its plan names clusters: seeing the namespace alone does not tell those of the whole fleet.
+#[tokio::test]
+async fn planning_a_manifest_takes_the_right_to_know_clusters_or_to_change_the_rollout() {
+    let bed = drafting();
+    for (token, expected) in
+        [("viewer", 200), ("operator", 200), ("editor", 200), ("shopper", 403), ("stranger", 401)]
+    {
+        let bearer = format!("Bearer {token}");
+        let (code, answer) = draft(&bed, &[("authorization", &bearer)], DRAFT).await;
+        assert_eq!(code, expected, "{token}: {answer}");
+    }
+    let shopper = [("authorization", "Bearer shopper")];
+    let path = "/api/v1/rollouts/bank/ledger/plan";
+    let body = json!({"manifest": DRAFT}).to_string();
+    assert_eq!(bed.status("POST", path, &shopper, &body).await, 404);
+    let foreign = [OPERATOR, ("origin", "https://evil.example")];
+    assert_eq!(draft(&bed, &foreign, DRAFT).await.0, 403);
+}

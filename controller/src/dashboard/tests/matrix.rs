@@ -6,10 +6,11 @@ use super::harness::{bed, text, value};
 use crate::dashboard::{Access, AddressRange};
 
 const ABORT: &str = r#"{"verb":"Abort","reason":"x"}"#;
+const UNMEANT: &str = r#"{"manifest":""}"#;
 
 /// Every route below /api that is not the sign-in: method, path, body, code for a viewer, code
 /// for an operator.
-const ROUTES: [(&str, &str, &str, u16, u16); 12] = [
+const ROUTES: [(&str, &str, &str, u16, u16); 13] = [
     ("GET", "/api/v1/me", "", 200, 200),
     ("GET", "/api/v1/snapshot", "", 200, 200),
     ("GET", "/api/v1/stream", "", 200, 200),
@@ -19,6 +20,7 @@ const ROUTES: [(&str, &str, &str, u16, u16); 12] = [
     ("GET", "/api/v1/rollouts/shop/checkout/analysis/us-east-1", "", 200, 200),
     ("GET", "/api/v1/rollouts/shop/checkout/evidence", "", 200, 200),
     ("GET", "/api/v1/rollouts/shop/checkout/plan", "", 200, 200),
+    ("POST", "/api/v1/rollouts/shop/checkout/plan", UNMEANT, 422, 422),
     ("GET", "/api/v1/rollouts/shop/none", "", 404, 404),
     ("POST", "/api/v1/rollouts/shop/checkout/actions", ABORT, 403, 202),
     ("DELETE", "/api/v1/session", "", 204, 204),

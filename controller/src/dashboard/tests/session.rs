@@ -47,6 +47,11 @@ async fn changes_need_the_csrf_value_and_our_own_page() {
         assert_eq!(code.as_u16(), expected, "{headers:?}");
     }
     assert_eq!(bed.patches.lock().unwrap().len(), 1);
+    // It writes nothing, and is for our own page all the same.
+    let (plan, manifest) = ("/api/v1/rollouts/shop/checkout/plan", r#"{"manifest":""}"#);
+    assert_eq!(bed.status("POST", plan, &[c], manifest).await, StatusCode::FORBIDDEN);
+    let code = bed.status("POST", plan, &[c, good], manifest).await;
+    assert_eq!(code, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]

@@ -67,4 +67,7 @@ pub struct PlanPage {
     pub counted_in: Option<String>,
     /// What keeps the plan from being made.
     pub problems: Vec<String>,
+    /// The Rollout as a manifest, to change and to plan; none for whoever is not known, and where
+    /// the plan is that of a manifest already.
+    pub manifest: Option<String>,
 }

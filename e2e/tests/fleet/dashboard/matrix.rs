@@ -12,10 +12,11 @@ use crate::bed::{Bed, SOON};
 use crate::look;
 
 const ABORT: &str = r#"{"verb":"Abort","reason":"x"}"#;
+const UNMEANT: &str = r#"{"manifest":""}"#;
 
 /// Every route below /api/v1 that needs somebody: method, path behind it, body. `{}` is the
 /// namespace of the test.
-const ROUTES: [(&str, &str, &str); 12] = [
+const ROUTES: [(&str, &str, &str); 13] = [
     ("GET", "me", ""),
     ("GET", "snapshot", ""),
     ("GET", "stream", ""),
@@ -25,6 +26,7 @@ const ROUTES: [(&str, &str, &str); 12] = [
     ("GET", "rollouts/{}/shop/analysis/m1", ""),
     ("GET", "rollouts/{}/shop/evidence", ""),
     ("GET", "rollouts/{}/shop/plan", ""),
+    ("POST", "rollouts/{}/shop/plan", UNMEANT),
     ("GET", "rollouts/{}/none", ""),
     ("POST", "rollouts/{}/shop/actions", ABORT),
     ("DELETE", "session", ""),
@@ -108,10 +110,10 @@ pub(crate) async fn dashboard_gives_people_what_rbac_gives_them(bed: &Bed) -> an
     let people = People::settle(bed, namespace).await?;
     // 404 instead of 403: for whoever may not see it, it does not exist.
     let expected: [(&str, [u16; ROUTES.len()]); 4] = [
-        ("viewer", [200, 200, 200, 200, 200, 200, 200, 200, 200, 404, 403, 204]),
-        ("operator", [200, 200, 200, 200, 200, 200, 200, 200, 200, 404, 202, 204]),
-        ("aborter", [200, 200, 200, 200, 200, 200, 200, 200, 200, 404, 202, 204]),
-        ("outsider", [200, 200, 200, 200, 404, 404, 404, 404, 404, 404, 403, 204]),
+        ("viewer", [200, 200, 200, 200, 200, 200, 200, 200, 200, 422, 404, 403, 204]),
+        ("operator", [200, 200, 200, 200, 200, 200, 200, 200, 200, 422, 404, 202, 204]),
+        ("aborter", [200, 200, 200, 200, 200, 200, 200, 200, 200, 403, 404, 202, 204]),
+        ("outsider", [200, 200, 200, 200, 404, 404, 404, 404, 404, 404, 404, 403, 204]),
     ];
     for (account, codes) in expected {
         if account == "operator" {
