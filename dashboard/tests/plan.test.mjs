@@ -17,7 +17,7 @@ after(async () => {
 test("a forecast follows the traffic, and its address shows the same", async () => {
   const { page, context, problems } = await openPage(browser, fleet);
   await page.goto(`${fleet.url}/rollouts/shop/checkout/plan`);
-  await page.getByText("800 requests a second").waitFor();
+  await page.getByText("as the gates have counted in").waitFor();
   const tenfold = () => page.getByRole("region", { name: "Steps of the plan" }).locator("tbody tr").first().locator("td").nth(6).innerText();
   const counted = await tenfold();
   await page.getByLabel(/Requests per second/).fill("2");
@@ -30,7 +30,7 @@ test("a forecast follows the traffic, and its address shows the same", async () 
   await page.reload();
   await page.getByText("with 2 requests a second").waitFor();
   await page.getByRole("button", { name: "As counted" }).click();
-  await page.getByText("800 requests a second").waitFor();
+  await page.getByText("as the gates have counted in").waitFor();
   assert.deepEqual(problems, []);
   await context.close();
 });
