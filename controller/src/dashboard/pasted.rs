@@ -205,7 +205,8 @@ mod tests {
         assert!(found.why.contains("spec.strategy.canary.steps has 204 items"), "{found:?}");
         let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for (name, last) in ["b", "c", "d", "e", "f", "g", "h"].iter().zip("abcdefg".chars()) {
-            bomb += &format!("{name}: &{name} [{}]\n", vec![format!("*{last}"); 10].join(", "));
+            let ten = vec![format!("*{last}"); 10].join(", ");
+            bomb = format!("{bomb}{name}: &{name} [{ten}]\n");
         }
         assert!(read(&bomb, &key()).unwrap_err().why.contains("no YAML"));
     }

@@ -6,7 +6,7 @@ use axum::{
     Extension,
     extract::{FromRequestParts, Path},
     http::request::Parts,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use chrono::Utc;
 use lockflight_crds::Rollout;
@@ -40,10 +40,9 @@ impl FromRequestParts<Arc<Shared>> for Seen {
     ) -> Result<Self, Self::Rejection> {
         let Extension(caller) = Extension::<Caller>::from_request_parts(parts, shared)
             .await
-            .map_err(|missing| missing.into_response())?;
-        let Path(Place { namespace, name }) = Path::from_request_parts(parts, shared)
-            .await
-            .map_err(|unreadable| unreadable.into_response())?;
+            .map_err(IntoResponse::into_response)?;
+        let Path(Place { namespace, name }) =
+            Path::from_request_parts(parts, shared).await.map_err(IntoResponse::into_response)?;
         let (access, now) = (&shared.access, Utc::now());
         for place in [None, Some(namespace.as_str())] {
             match access.may_see(&caller, "rollouts", place, now).await {
