@@ -47,7 +47,7 @@ pub(super) const PAGES: [Page; 11] = {
             "envoy-gateway",
             &[],
             include_str!("scrapes/envoy-gateway.txt"),
-            [(20.0, 495.0), (2.0, 1505.0)],
+            [(32.0, 325.0), (5.0, 1178.0)],
         ),
         ("istio", &[], include_str!("scrapes/istio.txt"), WRITTEN),
         ("istio-gateway", &[], include_str!("scrapes/istio-gateway.txt"), WRITTEN),
