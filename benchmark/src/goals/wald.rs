@@ -16,10 +16,6 @@ use crate::{
 /// Harm over the bound.
 const BAR: f64 = 1.5;
 
-/// The multiple at which it is missed, and what is not exceeded there while it is.
-const MISSED_AT: f64 = 5.0;
-const GUARD: f64 = 1.8;
-
 /// Components of the mixture, its weight of "from the start", and the fleet's part.
 const COMPONENTS: f64 = 6.0;
 const FROM_THE_START: f64 = 0.7;
@@ -41,11 +37,7 @@ pub(super) fn measure(settings: &Settings) -> Vec<Line> {
         Line {
             goal: "G3",
             what: format!("harm over Wald's bound, A ideal, {ratio} x"),
-            bar: if ratio < MISSED_AT {
-                Bar::AtMost(BAR)
-            } else {
-                Bar::AtMostSoFar { bar: BAR, guard: GUARD }
-            },
+            bar: Bar::AtMost(BAR),
             found,
             unit: Unit::Times,
             note: format!(
