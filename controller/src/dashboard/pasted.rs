@@ -61,8 +61,9 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-/// Reads a manifest of the Rollout `key`, as strictly as the API server would take it. What it
-/// says of an attempt that once was binds nobody.
+/// Reads a manifest of the Rollout `key`. Fields that the schema does not know and lists that are
+/// too long are refused; its patterns and rules are left to the API server. What the manifest says
+/// of an attempt that once was binds nobody.
 pub(super) fn read(manifest: &str, key: &Key) -> Result<Rollout, Unplanned> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(manifest).map_err(|error| {
         Unplanned::new(
