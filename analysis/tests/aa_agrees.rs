@@ -73,7 +73,7 @@ const USUAL: Kind = Kind {
     pod_sd: 0.2,
     spell: 0.004,
     worse: 8.0,
-    rollouts: 1000,
+    rollouts: 1500,
 };
 
 /// A pod of the simulated fleet.
@@ -265,7 +265,7 @@ fn with_pods_that_differ_for_good() {
 
 #[test]
 fn with_two_clusters() {
-    check("two clusters", Kind { clusters: 2, pods: 4, rollouts: 700, ..USUAL }, 20_261_131);
+    check("two clusters", Kind { clusters: 2, pods: 4, rollouts: 1300, ..USUAL }, 20_261_131);
 }
 
 #[test]

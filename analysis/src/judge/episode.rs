@@ -23,8 +23,10 @@ const GAIN_USUAL: f64 = 2.3;
 /// The mean batch for which it is meant.
 const BATCHES_USUAL: f64 = 2.5;
 
-/// Where bad events come alone more may be gained, but so much of the bar at most: all components
-/// may gain it at once, and even then they must not reach the bar.
+/// Where bad events come alone more may be gained: so many times as much (3.45 nats, which the
+/// memory of gains has room for), and of the bar so much at most: all components may gain it at
+/// once, and even then they must not reach the bar.
+const GAIN_FACTOR_MAX: f64 = 1.5;
 const BAR_PART_MAX: f64 = 0.96;
 
 /// So many times as long an episode lasts at most where batches are large.
@@ -69,7 +71,7 @@ impl Allowance {
     /// Where batches have this mean and an abort needs so many nats. `episode` is what the rollout
     /// asks for; it is never shorter than a window.
     pub(super) fn of(episode: TimeDelta, window: TimeDelta, batch_mean: f64, bar_ln: f64) -> Self {
-        let more = (BATCHES_USUAL / batch_mean).max(1.0);
+        let more = (BATCHES_USUAL / batch_mean).clamp(1.0, GAIN_FACTOR_MAX);
         let gain = (GAIN_USUAL * more).min(BAR_PART_MAX * bar_ln);
         let longer = (batch_mean / BATCHES_USUAL).clamp(1.0, SPAN_FACTOR_MAX);
         let span_ms = times(episode.num_milliseconds(), longer);
