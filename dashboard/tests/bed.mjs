@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -88,4 +89,25 @@ export async function openPage(browser, fleet, options = {}) {
   }
   await page.getByRole("heading", { name: "Fleet", level: 1 }).waitFor();
   return { page, context, problems, hosts };
+}
+
+/** A fleet and a browser for all tests of a file: the fleet's address, and pages as of `openPage`. */
+export function useBed(...args) {
+  let [fleet, browser] = [null, null];
+  before(async () => {
+    fleet = await startFleet(...args);
+    browser = await startBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await fleet?.stop();
+  });
+  return {
+    get url() {
+      return fleet.url;
+    },
+    open: (options) => openPage(browser, fleet, options),
+    /** A page in front of another fleet. */
+    openOn: (other, options) => openPage(browser, other, options),
+  };
 }

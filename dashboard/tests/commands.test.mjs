@@ -1,18 +1,9 @@
 // What is pressed happens, after its effect was shown; and only for those who may.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openPage, startBrowser, startFleet } from "./bed.mjs";
+import { test } from "node:test";
+import { useBed } from "./bed.mjs";
 
-let fleet;
-let browser;
-before(async () => {
-  fleet = await startFleet();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fleet?.stop();
-});
+const bed = useBed();
 
 /** Shares in force over all clusters, as the API tells them. */
 async function weights(page, name) {
@@ -24,8 +15,8 @@ async function weights(page, name) {
 }
 
 test("an abort pressed in the page ends in weight 0", async () => {
-  const { page, context, problems } = await openPage(browser, fleet);
-  await page.goto(`${fleet.url}/rollouts/shop/checkout`);
+  const { page, context, problems } = await bed.open();
+  await page.goto(`${bed.url}/rollouts/shop/checkout`);
   assert.ok((await weights(page, "checkout")).sum > 0);
   await page.getByRole("button", { name: "Abort attempt 3" }).click();
   const dialog = page.getByRole("dialog");
@@ -39,15 +30,15 @@ test("an abort pressed in the page ends in weight 0", async () => {
   await page.locator(".title .tag", { hasText: /Aborted$/ }).waitFor();
   assert.deepEqual(await weights(page, "checkout"), { state: "Aborted", sum: 0 });
   await page.getByRole("button", { name: "Retry" }).waitFor();
-  await page.goto(`${fleet.url}/rollouts/shop/checkout/history`);
+  await page.goto(`${bed.url}/rollouts/shop/checkout/history`);
   await page.getByText("aborted by command: checkout's carts are empty").first().waitFor();
   assert.deepEqual(problems, []);
   await context.close();
 });
 
 test("an approval opens the gate that was shown, once", async () => {
-  const { page, context } = await openPage(browser, fleet);
-  await page.goto(`${fleet.url}/rollouts/shop/payments`);
+  const { page, context } = await bed.open();
+  await page.goto(`${bed.url}/rollouts/shop/payments`);
   await page.getByRole("button", { name: "Approve us-east-1" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByText("Traffic in us-east-1 goes from 10 % to 33 %.").waitFor();
@@ -71,8 +62,8 @@ test("an approval opens the gate that was shown, once", async () => {
 });
 
 test("a pause holds until it is ended", async () => {
-  const { page, context } = await openPage(browser, fleet);
-  await page.goto(`${fleet.url}/rollouts/shop/feed`);
+  const { page, context } = await bed.open();
+  await page.goto(`${bed.url}/rollouts/shop/feed`);
   await page.getByRole("button", { name: "Pause" }).click();
   await page.getByRole("dialog").getByLabel(/Why is it paused/).fill("looking at argocd");
   await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
@@ -84,9 +75,9 @@ test("a pause holds until it is ended", async () => {
 });
 
 test("a dialog says when the rollout has moved on below it", async () => {
-  const first = await openPage(browser, fleet);
-  const second = await openPage(browser, fleet);
-  const path = `${fleet.url}/rollouts/shop/pricing`;
+  const first = await bed.open();
+  const second = await bed.open();
+  const path = `${bed.url}/rollouts/shop/pricing`;
   for (const { page } of [first, second]) {
     await page.goto(path);
     await page.getByRole("button", { name: "Abort attempt 3" }).click();
@@ -101,8 +92,8 @@ test("a dialog says when the rollout has moved on below it", async () => {
 });
 
 test("a viewer sees what could be pressed, and why not", async () => {
-  const { page, context } = await openPage(browser, fleet, { token: "viewer" });
-  await page.goto(`${fleet.url}/rollouts/shop/recommendations`);
+  const { page, context } = await bed.open({ token: "viewer" });
+  await page.goto(`${bed.url}/rollouts/shop/recommendations`);
   const button = page.getByRole("button", { name: "Abort attempt 3" });
   await page.getByText("viewer may not abort rollouts.lockflight.dev in namespace shop").waitFor();
   assert.equal(await button.getAttribute("aria-disabled"), "true");

@@ -1,25 +1,16 @@
 // A manifest that is pasted or changed, and its plan before it is applied.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openPage, RESULTS, startBrowser, startFleet } from "./bed.mjs";
+import { test } from "node:test";
+import { RESULTS, useBed } from "./bed.mjs";
 
-let fleet;
-let browser;
-before(async () => {
-  fleet = await startFleet();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fleet?.stop();
-});
+const bed = useBed();
 
 const text = (page) => page.getByRole("textbox", { name: "A changed manifest" });
 const steps = (page) => page.getByRole("region", { name: "Steps of the plan" }).locator("tbody tr");
 
 async function openDraft(options) {
-  const opened = await openPage(browser, fleet, options);
-  await opened.page.goto(`${fleet.url}/rollouts/shop/checkout/plan`);
+  const opened = await bed.open(options);
+  await opened.page.goto(`${bed.url}/rollouts/shop/checkout/plan`);
   await opened.page.getByText("As the hub has planned it for attempt").waitFor();
   await opened.page.getByRole("button", { name: "Plan a changed manifest" }).click();
   return opened;

@@ -1,23 +1,14 @@
 // Everything without a mouse.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openPage, startBrowser, startFleet } from "./bed.mjs";
+import { test } from "node:test";
+import { useBed } from "./bed.mjs";
 
-let fleet;
-let browser;
-before(async () => {
-  fleet = await startFleet("--changes-per-second", "30");
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fleet?.stop();
-});
+const bed = useBed("--changes-per-second", "30");
 
 const focused = (page) => page.evaluate(() => document.activeElement?.textContent?.trim() || document.activeElement?.id);
 
 test("search, open, look around and abort with keys only", async () => {
-  const { page, context } = await openPage(browser, fleet);
+  const { page, context } = await bed.open();
   await page.keyboard.press("/");
   await page.keyboard.type("shop/recomm");
   await page.getByRole("row").nth(1).waitFor();
@@ -55,7 +46,7 @@ test("search, open, look around and abort with keys only", async () => {
 });
 
 test("the search takes every letter, however fast they come", async () => {
-  const { page, context } = await openPage(browser, fleet);
+  const { page, context } = await bed.open();
   await page.evaluate(() => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true })));
   assert.equal(await page.evaluate(() => document.activeElement?.id), "search");
   await page.keyboard.type("shop/recomm");
@@ -64,8 +55,8 @@ test("the search takes every letter, however fast they come", async () => {
 });
 
 test("live changes leave the focus where it is", async () => {
-  const { page, context } = await openPage(browser, fleet);
-  await page.goto(`${fleet.url}/?q=service-0013&state=Moving`);
+  const { page, context } = await bed.open();
+  await page.goto(`${bed.url}/?q=service-0013&state=Moving`);
   await page.getByRole("row").nth(1).waitFor();
   await page.keyboard.press("j");
   const name = await focused(page);

@@ -1,22 +1,13 @@
 // The plan, with the traffic that was counted and with one that is told.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openPage, startBrowser, startFleet } from "./bed.mjs";
+import { test } from "node:test";
+import { useBed } from "./bed.mjs";
 
-let fleet;
-let browser;
-before(async () => {
-  fleet = await startFleet();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fleet?.stop();
-});
+const bed = useBed();
 
 test("a forecast follows the traffic, and its address shows the same", async () => {
-  const { page, context, problems } = await openPage(browser, fleet);
-  await page.goto(`${fleet.url}/rollouts/shop/checkout/plan`);
+  const { page, context, problems } = await bed.open();
+  await page.goto(`${bed.url}/rollouts/shop/checkout/plan`);
   await page.getByText("as the gates have counted in").waitFor();
   const tenfold = () => page.getByRole("region", { name: "Steps of the plan" }).locator("tbody tr").first().locator("td").nth(6).innerText();
   const counted = await tenfold();
@@ -36,8 +27,8 @@ test("a forecast follows the traffic, and its address shows the same", async () 
 });
 
 test("traffic that is none is refused before it is sent", async () => {
-  const { page, context } = await openPage(browser, fleet);
-  await page.goto(`${fleet.url}/rollouts/shop/checkout/plan`);
+  const { page, context } = await bed.open();
+  await page.goto(`${bed.url}/rollouts/shop/checkout/plan`);
   for (const [rps, failing, why] of [["many", "1", "a number above 0"], ["0", "1", "a number above 0"], ["5", "100", "below 100"]]) {
     await page.getByLabel(/Requests per second/).fill(rps);
     await page.getByLabel(/Failing on stable/).fill(failing);
@@ -46,14 +37,14 @@ test("traffic that is none is refused before it is sent", async () => {
   }
   assert.equal(new URL(page.url()).search, "");
   // An address that was typed in is answered by the server, which names what is wrong.
-  await page.goto(`${fleet.url}/rollouts/shop/checkout/plan?rps=5&errors=250`);
+  await page.goto(`${bed.url}/rollouts/shop/checkout/plan?rps=5&errors=250`);
   await page.getByText("errors must be a share above 0 and below 1").waitFor();
   await context.close();
 });
 
 test("a rollout without counted traffic asks for it", async () => {
-  const { page, context } = await openPage(browser, fleet);
-  await page.goto(`${fleet.url}/rollouts/shop/payments/plan`);
+  const { page, context } = await bed.open();
+  await page.goto(`${bed.url}/rollouts/shop/payments/plan`);
   await page.getByText("Nothing has been counted in this attempt yet").waitFor();
   assert.equal(await page.getByText("errors: back after").count(), 0);
   await context.close();

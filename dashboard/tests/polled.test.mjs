@@ -1,7 +1,7 @@
 // What the stream does not carry is asked for again and again, and not when nobody looks.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openPage, startBrowser, startFleet } from "./bed.mjs";
+import { test } from "node:test";
+import { useBed } from "./bed.mjs";
 
 /** Longer than ten periods of any screen. */
 const LONG_MS = 120_000;
@@ -10,20 +10,11 @@ const WAIT_MS = 15_000;
 /** The requests; not the page, whose address ends the same. */
 const ASKED = "**/api/v1/**/checkout/history";
 
-let fleet;
-let browser;
-before(async () => {
-  fleet = await startFleet();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fleet?.stop();
-});
+const bed = useBed();
 
 /** The history of `checkout`, on a clock of the test's own; `held` waits before each answer. */
 async function openHistory() {
-  const { page, context, problems } = await openPage(browser, fleet);
+  const { page, context, problems } = await bed.open();
   await page.clock.install();
   const asked = { count: 0, held: Promise.resolve() };
   await page.route(ASKED, async (route) => {
@@ -45,7 +36,7 @@ test("a server that is slow is not asked again before it has answered", async ()
   let release;
   asked.held = new Promise((resolve) => (release = resolve));
   const first = page.waitForRequest(ASKED);
-  await page.goto(`${fleet.url}/rollouts/shop/checkout/history`);
+  await page.goto(`${bed.url}/rollouts/shop/checkout/history`);
   await first;
   await page.clock.runFor(WAIT_MS);
   assert.equal(asked.count, 1);
@@ -60,7 +51,7 @@ test("a server that is slow is not asked again before it has answered", async ()
 
 test("a hidden tab asks for nothing, and at once when it is looked at again", async () => {
   const { page, context, asked } = await openHistory();
-  await page.goto(`${fleet.url}/rollouts/shop/checkout/history`);
+  await page.goto(`${bed.url}/rollouts/shop/checkout/history`);
   await page.getByRole("heading", { name: "Attempts" }).waitFor();
   await look(page, true);
   const before = asked.count;
@@ -74,7 +65,7 @@ test("a hidden tab asks for nothing, and at once when it is looked at again", as
 
 test("a screen that is left asks no more", async () => {
   const { page, context, asked } = await openHistory();
-  await page.goto(`${fleet.url}/rollouts/shop/checkout/history`);
+  await page.goto(`${bed.url}/rollouts/shop/checkout/history`);
   await page.getByRole("heading", { name: "Attempts" }).waitFor();
   await page.keyboard.press("1");
   await page.getByRole("heading", { name: "Attempts" }).waitFor({ state: "detached" });

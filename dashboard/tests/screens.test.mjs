@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { after, before, test } from "node:test";
-import { openPage, RESULTS, startBrowser, startFleet } from "./bed.mjs";
+import { test } from "node:test";
+import { RESULTS, startFleet, useBed } from "./bed.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -23,16 +23,7 @@ const SCREENS = [
   ["no-screen", "/no/such/screen", ["There is no such screen"]],
 ];
 
-let fleet;
-let browser;
-before(async () => {
-  fleet = await startFleet();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await fleet?.stop();
-});
+const bed = useBed();
 
 async function violations(page) {
   // Run in the page's own world through the protocol: the page's policy forbids added scripts.
@@ -45,9 +36,9 @@ async function violations(page) {
 
 for (const [theme, width, height] of [["light", 1360, 900], ["dark", 1360, 900], ["light", 390, 844], ["dark", 390, 844]]) {
   test(`every screen, ${theme}, ${width} wide`, async () => {
-    const { page, context, problems, hosts } = await openPage(browser, fleet, { theme, width, height });
+    const { page, context, problems, hosts } = await bed.open({ theme, width, height });
     for (const [name, path, texts] of SCREENS) {
-      await page.goto(fleet.url + path);
+      await page.goto(bed.url + path);
       for (const text of texts) await page.getByText(text).first().waitFor({ state: "visible" });
       if (name === "analysis") await page.locator(".u-over").first().waitFor();
       assert.equal(await page.locator("html").getAttribute("data-theme"), theme);
@@ -57,7 +48,7 @@ for (const [theme, width, height] of [["light", 1360, 900], ["dark", 1360, 900],
       await page.screenshot({ path: `${RESULTS}${name}-${theme}-${width}.png` });
     }
     assert.deepEqual(problems, []);
-    assert.deepEqual([...hosts], [new URL(fleet.url).host]);
+    assert.deepEqual([...hosts], [new URL(bed.url).host]);
     await context.close();
   });
 }
@@ -65,7 +56,7 @@ for (const [theme, width, height] of [["light", 1360, 900], ["dark", 1360, 900],
 test("a wide fleet fits, and its trouble is told by glyphs beside the small cells", async () => {
   const wide = await startFleet("--clusters", "50");
   for (const [width, height] of [[1360, 900], [1000, 800], [390, 844]]) {
-    const { page, context } = await openPage(browser, wide, { width, height });
+    const { page, context } = await bed.openOn(wide, { width, height });
     await page.getByRole("row", { name: /catalog/ }).getByText("?1").waitFor();
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(overflow <= 0, `${overflow} px too wide at ${width}`);
@@ -77,8 +68,8 @@ test("a wide fleet fits, and its trouble is told by glyphs beside the small cell
 
 test("what a person decides by stands in the dialogs, both themes and at phone width", async () => {
   for (const [theme, width, height] of [["light", 1360, 900], ["dark", 1360, 900], ["light", 390, 844], ["dark", 390, 844]]) {
-    const { page, context } = await openPage(browser, fleet, { theme, width, height });
-    await page.goto(`${fleet.url}/rollouts/shop/payments`);
+    const { page, context } = await bed.open({ theme, width, height });
+    await page.goto(`${bed.url}/rollouts/shop/payments`);
     await page.getByRole("button", { name: "Approve us-east-1" }).click();
     const dialog = page.getByRole("dialog");
     for (const text of ["Waits for a person for", "golden-signals/latency", "Bad of all in us-east-1", "taken back at 100 times"]) {
@@ -89,7 +80,7 @@ test("what a person decides by stands in the dialogs, both themes and at phone w
     assert.ok(overflow <= 0, `the dialog is ${overflow} px too wide at ${width}`);
     await page.screenshot({ path: `${RESULTS}approve-${theme}-${width}.png` });
     await page.keyboard.press("Escape");
-    await page.goto(`${fleet.url}/rollouts/shop/checkout`);
+    await page.goto(`${bed.url}/rollouts/shop/checkout`);
     await page.getByRole("button", { name: "Abort attempt 3" }).click();
     for (const text of ["To 0 % at once", "us-east-1 33 %", "eu-west-1 to 618e741e25", "Have no traffic of it"]) {
       await dialog.getByText(text).first().waitFor();
@@ -104,8 +95,8 @@ test("what a person decides by stands in the dialogs, both themes and at phone w
 
 test("the sign-in and the dialogs, both themes", async () => {
   for (const theme of ["light", "dark"]) {
-    const { page, context } = await openPage(browser, fleet, { theme });
-    await page.goto(`${fleet.url}/rollouts/shop/checkout`);
+    const { page, context } = await bed.open({ theme });
+    await page.goto(`${bed.url}/rollouts/shop/checkout`);
     await page.getByRole("button", { name: "Abort attempt 3" }).click();
     await page.getByRole("dialog").waitFor();
     assert.deepEqual(await violations(page), [], `abort ${theme}`);
