@@ -32,12 +32,6 @@ impl Table {
         upper(self.share(), self.cells)
     }
 
-    /// The same, a standard deviation lower.
-    pub(super) fn share_lower(&self) -> f64 {
-        let share = self.share();
-        (2.0 * share - upper(share, self.cells)).max(0.0)
-    }
-
     /// Stable's share if all bad cells were stable's, a standard deviation higher: where canary
     /// pods have little load, the share of all cells says too little about stable's.
     pub(super) fn stable_share_upper(&self) -> f64 {

@@ -99,7 +99,9 @@ fn no_window_wins_on_average_at_the_edge_of_a_null() {
                     let of = |ratio| Edge { canary, stable, load, ratio, share, past_share };
                     let (abort, promote) = (of(1.25).abort(), of(2.0).promote());
                     assert!(abort <= 1.01, "abort {abort} {:?}", of(1.25));
-                    assert!(promote <= 1.005, "promote {promote} {:?}", of(2.0));
+                    // What the past cannot know yet costs a little; what it knows nothing.
+                    let most = if past_share <= share { 1.0005 } else { 1.01 };
+                    assert!(promote <= most, "promote {promote} {:?}", of(2.0));
                 }
             }
         }
@@ -125,7 +127,7 @@ fn row_01_the_load_ratio_is_in_the_odds() {
 fn row_03_the_promote_edge_holds_for_every_base_rate() {
     // A shared outage is just over: the past says 90 % of the cells, this window has 5 %.
     let after = Edge { ratio: 2.0, share: 0.05, past_share: 0.9, ..EDGE };
-    assert!(after.promote() <= 1.002, "{}", after.promote());
+    assert!(after.promote() <= 1.01, "{}", after.promote());
     let uncorrected = |x, y| after.table(x, y).log_ratio(log_odds_ratio(2.0, 0.9), 0.0);
     assert!(after.mean(uncorrected) > 1.1, "{}", after.mean(uncorrected));
 }
