@@ -13,7 +13,7 @@ pub enum Verdict {
     Likely,
     /// The figure misses it, but within noise.
     Unsure,
-    /// It is missed by more than noise, as it is known to be: see [`Bar::AtMostSoFar`].
+    /// It is missed by more than noise, as it is known to be: see [`Bar::AtLeastSoFar`].
     Short,
     /// It is missed by more than noise.
     Missed,
@@ -52,13 +52,6 @@ pub enum Bar {
     AtMost(f64),
     /// Not below this.
     AtLeast(f64),
-    /// Not above `bar`, which is not reached yet; until it is, not above `guard`.
-    AtMostSoFar {
-        /// The goal.
-        bar: f64,
-        /// What has been reached, with room for noise.
-        guard: f64,
-    },
     /// Not below `bar`, which is not reached yet; until it is, not below `guard`.
     AtLeastSoFar {
         /// The goal.
@@ -77,9 +70,6 @@ impl Bar {
         let (holds, surely, missed) = match self {
             Self::AtMost(bar) => (found.value <= bar, found.high <= bar, found.low > bar),
             Self::AtLeast(bar) => (found.value >= bar, found.low >= bar, found.high < bar),
-            Self::AtMostSoFar { bar, guard } => {
-                return Self::AtMost(bar).verdict(found).no_worse_than(Self::AtMost(guard), found);
-            }
             Self::AtLeastSoFar { bar, guard } => {
                 return Self::AtLeast(bar)
                     .verdict(found)
@@ -162,9 +152,7 @@ impl Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (bar, bound) = match self.bar {
-            Bar::AtMost(bar) | Bar::AtMostSoFar { bar, .. } => {
-                (format!("<= {}", self.unit.write(bar)), self.found.high)
-            }
+            Bar::AtMost(bar) => (format!("<= {}", self.unit.write(bar)), self.found.high),
             Bar::AtLeast(bar) | Bar::AtLeastSoFar { bar, .. } => {
                 (format!(">= {}", self.unit.write(bar)), self.found.low)
             }
@@ -199,20 +187,18 @@ mod tests {
     #[test]
     fn a_bar_that_is_not_reached_yet_is_guarded() {
         let found = |low, value, high| Estimate { value, low, high };
-        let bar = Bar::AtMostSoFar { bar: 30.0, guard: 36.0 };
+        let bar = Bar::AtLeastSoFar { bar: 3.5, guard: 2.0 };
         let cases = [
-            (found(28.0, 29.0, 29.5), Verdict::Held),
-            (found(29.0, 31.0, 33.0), Verdict::Unsure),
-            (found(31.0, 33.0, 35.0), Verdict::Short),
-            (found(35.0, 37.0, 39.0), Verdict::Short),
-            (found(37.0, 38.0, 39.0), Verdict::Missed),
+            (found(3.6, 3.8, 4.0), Verdict::Held),
+            (found(3.0, 3.4, 3.8), Verdict::Unsure),
+            (found(2.5, 2.9, 3.3), Verdict::Short),
+            (found(1.8, 2.1, 2.4), Verdict::Short),
+            (found(1.5, 1.7, 1.9), Verdict::Missed),
             (found(f64::NAN, f64::NAN, f64::NAN), Verdict::Missed),
         ];
         for (found, expect) in cases {
             assert_eq!(bar.verdict(found), expect, "{found:?}");
         }
-        let bar = Bar::AtLeastSoFar { bar: 3.5, guard: 2.0 };
-        assert_eq!(bar.verdict(found(2.0, 2.5, 3.0)), Verdict::Short);
         assert_eq!(bar.verdict(found(1.0, 1.5, 1.9)), Verdict::Missed);
     }
 }

@@ -290,9 +290,10 @@ pub struct EvidencePolicy {
     /// Least time of a step, from its first measured window. Default 60s.
     #[serde(default = "default_min_dwell")]
     pub min_dwell: Duration,
-    /// Time after which an early step of the first wave goes on without its evidence, as long as
-    /// nothing speaks against the release: at a small weight the harm is small, and the next
-    /// weight tells sooner. The last step before 100 % never does. Default 5m.
+    /// Time after which an early step of the first wave goes on although what it has seen leans
+    /// towards a release as bad as ruleOut says, as long as there is no evidence to speak of that
+    /// it is worse: at a small weight the harm is small, and the next weight tells sooner. The
+    /// last step before 100 % never does. Default 5m.
     #[serde(default = "default_max_dwell")]
     pub max_dwell: Duration,
     /// Time after its bake at which a step without enough evidence counts as undecided: it says

@@ -7,9 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lockflight_planner::{MemberPhase, SETTLE, Standing, WaitReason};
 use world::{Arrival, World, fleet, member, release};
 
-/// Evidence that the last step wants at a chance of 5 %, and the least that speaks for it.
+/// Evidence that the last step wants at a chance of 5 %, and what leans against the release.
 const BAR_LAST: f64 = 20.0;
-const LITTLE: f64 = 1.9;
+const LITTLE: f64 = 0.49;
 
 /// Lets every gate show e-values in favour of the release, and nothing against it.
 fn show(world: &mut World, in_favour: f64) {
@@ -121,13 +121,36 @@ fn row_15_a_later_wave_asks_what_is_shown_now() {
     let shown = [25.0, 25.0, 19.0];
     show(&mut world, shown[0]);
     release(&mut world, "v2");
-    opened(&mut world, "b", 1);
+    opened(&mut world, "b", 2);
     show(&mut world, shown[2]);
-    assert_eq!(length(&mut world, "b", 1, seconds(100)), None);
+    assert_eq!(length(&mut world, "b", 2, seconds(100)), None);
     let uncorrected = shown.into_iter().fold(0.0, f64::max);
     assert!(uncorrected >= BAR_LAST, "the most that was ever shown: {uncorrected}");
     show(&mut world, BAR_LAST);
-    assert!(length(&mut world, "b", 1, seconds(200)).is_some());
+    assert!(length(&mut world, "b", 2, seconds(200)).is_some());
+}
+
+#[test]
+fn an_early_step_waits_only_for_what_leans_against_the_release() {
+    // Member, step, evidence, whether its windows are enough to go on.
+    let cases = [
+        ("a", 1, 0.5, true),
+        ("a", 1, LITTLE, false),
+        ("a", 2, 19.0, false),
+        ("a", 2, BAR_LAST, true),
+        ("b", 1, 0.5, true),
+        ("b", 1, LITTLE, false),
+    ];
+    for (name, number, in_favour, goes_on) in cases {
+        let mut world = fleet();
+        world.policy.pacing.dwell_max = seconds(300);
+        show(&mut world, 1000.0);
+        release(&mut world, "v2");
+        opened(&mut world, name, number);
+        show(&mut world, in_favour);
+        let found = length(&mut world, name, number, seconds(100));
+        assert_eq!(found.is_some(), goes_on, "{name} {number} {in_favour}: {found:?}");
+    }
 }
 
 #[test]

@@ -12,17 +12,18 @@ use crate::{
     world::World,
 };
 
-/// `E` that the steps of the first wave ask for; later waves ask for the last of them.
-const BARS: [f64; 2] = [2.0, 5.0];
+/// `E` in favour below which an early step of a cluster waits; the last one asks for all of it.
+const BAR_EARLY: f64 = 0.5;
+
+/// `E` against the release from which on no early step ends.
+const AGAINST_MAX: f64 = 3.0;
 
 /// Every step needs so many counted windows and canary requests in each of its clusters.
 const WINDOWS_MIN: u32 = 8;
 const REQUESTS_MIN: u64 = 100;
 
-/// A step of the first wave may end undecided after this time, while `E` against the release is
-/// below this; seconds.
+/// An early step of the first wave waits no longer for its `E` in favour, seconds.
 const STEP_MAX_S: f64 = 300.0;
-const AGAINST_MAX: f64 = 3.0;
 
 /// A step that has not been decided after this time waits for a human, seconds.
 const DEADLINE_S: f64 = 3600.0;
@@ -137,8 +138,9 @@ fn attempt(trial: &Trial, key: &[u64], number: u64, evidence: &mut Evidence) -> 
             return end(End::Aborted);
         }
         let dwell_s = place.since_s.map_or(0.0, |since_s| after_s - since_s);
-        if place.is_sound() && place.may_go_on(&standing, dwell_s) {
-            if place.next(evidence, scenario.weights.len()) {
+        let steps = scenario.weights.len();
+        if place.is_sound() && place.may_go_on(&standing, dwell_s, steps) {
+            if place.next(evidence, steps) {
                 return end(End::Done);
             }
         } else if dwell_s >= DEADLINE_S {
@@ -172,11 +174,13 @@ impl Place {
             .all(|seen| seen.windows >= WINDOWS_MIN && seen.requests >= REQUESTS_MIN)
     }
 
-    fn may_go_on(&self, standing: &Standing, dwell_s: f64) -> bool {
-        let early = BARS.get(self.step).filter(|_| self.wave == 0);
-        let bar_ln = early.map_or(standing.in_favour_bar_ln, |bar| bar.ln());
-        let is_late = early.is_some() && dwell_s >= STEP_MAX_S;
-        standing.in_favour_ln >= bar_ln || (is_late && standing.against_ln < AGAINST_MAX.ln())
+    fn may_go_on(&self, standing: &Standing, dwell_s: f64, steps: usize) -> bool {
+        if self.step + 1 >= steps {
+            return standing.in_favour_ln >= standing.in_favour_bar_ln;
+        }
+        let is_late = self.wave == 0 && dwell_s >= STEP_MAX_S;
+        let is_quiet = standing.against_ln < AGAINST_MAX.ln();
+        is_quiet && (is_late || standing.in_favour_ln >= BAR_EARLY.ln())
     }
 
     /// Goes on to the next step; whether there is none.

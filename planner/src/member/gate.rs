@@ -177,10 +177,10 @@ fn wait_for(draft: &mut Draft<'_>, member: &MemberId, missing: &Missing) {
 
 /// Keeps the verdict as it was when it last changed, or when its evidence had last moved by a
 /// whole nat. Nothing that speaks against a release is not yet a pass: while a comparison has
-/// shown less than its step asks for, the gate watches.
+/// shown less than the last step asks for, the gate watches.
 fn record(draft: &mut Draft<'_>, gate: &Gate, evidence: &Evidence) {
     let is_shown =
-        evidence.standing.as_ref().is_none_or(|standing| pace::is_shown(draft, gate, standing));
+        evidence.standing.as_ref().is_none_or(|standing| pace::is_shown(draft, standing));
     let verdict = match evidence.verdict {
         Verdict::Pass if !is_shown => Verdict::Watch,
         verdict => verdict,

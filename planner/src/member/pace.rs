@@ -1,8 +1,8 @@
 //! Pacing by evidence: whether a step has shown enough that the release is not bad.
 //!
-//! A step with comparison metrics ends when the evidence in the release's favour, which adds up
-//! over steps and clusters, reaches the step's bar. Early steps of the first wave may also end by
-//! time: at a small weight the harm is small, and the next weight tells sooner.
+//! Evidence in the release's favour adds up over steps and clusters. The last step before 100 %
+//! asks for all of it. At an early step the harm is small and the next weight tells sooner, so it
+//! only waits while what was seen leans against the release, and in the first wave not for ever.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -22,11 +22,12 @@ const WINDOWS_MIN: u32 = 8;
 /// Canary requests that a step must have counted in a member, likewise.
 const REQUESTS_MIN: u64 = 100;
 
-/// Evidence bars of the steps before the last one below 100 %: the first, and those after it.
-const BAR_FIRST: f64 = 2.0;
-const BAR_LATER: f64 = 5.0;
+/// The e-value in favour below which an early step waits: what was seen is then twice as likely
+/// of a release as bad as must be ruled out as of an equal one. Asking for more takes healthy
+/// releases two to three minutes and hardly lessens what bad ones cost (ADR 4).
+const BAR_EARLY: f64 = 0.5;
 
-/// With this much evidence against the release no step ends by time.
+/// With this much evidence against the release no early step ends, by time neither.
 const AGAINST_MAX: f64 = 3.0;
 
 /// What a step still lacks; nothing when the way is open. `sentence` is what the verdict says, as
@@ -43,6 +44,12 @@ pub(super) fn missing(
     let plan = draft.next.plan.as_ref()?;
     let pacing = plan.pacing;
     let step = Step::of(plan, gate);
+    let quiet = standing.against_ln < AGAINST_MAX.ln();
+    let is_shown = if step.last {
+        standing.in_favour_ln >= last_bar_ln(plan)
+    } else {
+        quiet && standing.in_favour_ln >= BAR_EARLY.ln()
+    };
     let Some(first_window) = standing.first_window_at else {
         return Some(Missing::of(WaitReason::Analyzing, "waits for its first measured window"));
     };
@@ -62,10 +69,9 @@ pub(super) fn missing(
         draft.wake(first_window + pacing.dwell_min);
         return Some(Missing::of(WaitReason::Analyzing, "stays its least time"));
     }
-    if standing.in_favour_ln >= step.bar().ln() {
+    if is_shown {
         return None;
     }
-    let quiet = standing.against_ln < AGAINST_MAX.ln();
     if step.may_end_by_time() && quiet {
         if dwelt >= pacing.dwell_max {
             return None;
@@ -94,10 +100,16 @@ pub(super) fn so_far(seen: u64, needed: u64) -> String {
     }
 }
 
-/// Whether the evidence in the release's favour is what the step asks for.
-pub(super) fn is_shown(draft: &Draft<'_>, gate: &Gate, standing: &Standing) -> bool {
+/// Whether the evidence in the release's favour is what the last step asks for.
+pub(super) fn is_shown(draft: &Draft<'_>, standing: &Standing) -> bool {
     let plan = draft.next.plan.as_ref();
-    plan.is_some_and(|plan| standing.in_favour_ln >= Step::of(plan, gate).bar().ln())
+    plan.is_some_and(|plan| standing.in_favour_ln >= last_bar_ln(plan))
+}
+
+/// What has to be shown before a cluster goes to 100 %: the inverse of the chance that the user
+/// accepts. Later waves have it from the start and must not have lost it.
+fn last_bar_ln(plan: &PlanJournal) -> f64 {
+    (1.0 / plan.pacing.missed).ln()
 }
 
 /// The deadline counts from the end of the bake: before it nothing was asked.
@@ -112,9 +124,8 @@ fn undecided_at(
 /// A step as its pace sees it.
 struct Step {
     first_wave: bool,
-    number: usize,
+    /// Whether the cluster goes to 100 % after it.
     last: bool,
-    missed: f64,
 }
 
 impl Step {
@@ -123,24 +134,11 @@ impl Step {
         let first = plan.waves.first();
         Self {
             first_wave: first.is_some_and(|wave| wave.planned.members.contains(&gate.member)),
-            number: gate.step,
             last: gate.step >= compared,
-            missed: plan.pacing.missed,
         }
     }
 
-    /// The e-value that has to be reached. Before the first cluster goes to 100 % it is the
-    /// inverse of the chance that the user accepts; later waves have it from the start and must
-    /// not have lost it.
-    fn bar(&self) -> f64 {
-        let full = 1.0 / self.missed;
-        match (self.first_wave && !self.last, self.number) {
-            (true, 0 | 1) => BAR_FIRST.min(full),
-            (true, _) => BAR_LATER.min(full),
-            (false, _) => full,
-        }
-    }
-
+    /// Later waves have shown enough before: what leans against the release there is new.
     fn may_end_by_time(&self) -> bool {
         self.first_wave && !self.last
     }
