@@ -23,6 +23,8 @@
 //!   an eighth of what is known away at 14 % bad cells. `ρh < 1`: ω at the larger share, with all
 //!   bad cells taken for stable's.
 //!
+//! What is looked for is told from the past alone: a bet may be any function of it.
+//!
 //! The share of this window is a function of the number of bad cells alone, which the e-value is
 //! conditional on; so may every choice of a bet be.
 
@@ -94,7 +96,8 @@ impl Cells {
         let share = sound_share(past.bad_cells().max(self.table.share_upper()));
         let edge = ratios.null * load;
         let null = if edge >= 1.0 { log_odds_ratio(edge, share) } else { edge.ln() };
-        let alternative = log_odds_ratio(ratios.alternative * load, share);
+        // What the null needs for safety would be more than what is looked for makes of the odds.
+        let alternative = log_odds_ratio(ratios.alternative * load, past.bad_cells());
         let alternative = alternative.max(null + LOG_ODDS_STEP).min(LOG_ODDS_MAX);
         if alternative <= null { 0.0 } else { self.table.log_ratio(null, alternative) }
     }

@@ -76,7 +76,7 @@ fn scenario(traffic: Traffic) -> Scenario {
 
 /// The best setting of every tool that has one.
 fn tune(settings: &Settings, traffic: Traffic) -> Vec<Tuned> {
-    let (healthy_runs, bad_runs) = (settings.runs(300, 1000), settings.runs(200, 1000));
+    let (healthy_runs, bad_runs) = (settings.runs(300, 10_000), settings.runs(200, 1000));
     let grids = grids(traffic);
     let rules: Vec<Named> = grids.iter().flat_map(|(_, rules)| rules.clone()).collect();
     let healthy = score(settings, &scenario(traffic), &rules, healthy_runs);
