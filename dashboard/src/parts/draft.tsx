@@ -16,7 +16,7 @@ export function Draft({ present, shown, show, problem, remedy }: DraftProps) {
   const [label, hint] = [useId(), useId()];
   if (text === null) {
     return (
-      <p>
+      <p class="draft-open">
         <button type="button" onClick={() => setText(present ?? "")}>
           Plan a changed manifest
         </button>
