@@ -23,7 +23,10 @@
 //!   an eighth of what is known away at 14 % bad cells. `ρh < 1`: ω at the larger share, with all
 //!   bad cells taken for stable's.
 //!
-//! What is looked for is told from the past alone: a bet may be any function of it.
+//! What is looked for is told from the past alone, for the null's safe share would bet on more. But
+//! where the null's edge has reached that, nothing could be found any more: with a pod of either
+//! arm a window has no, all or half of its cells bad, and half is so many. There the null's share
+//! tells what is looked for as well.
 //!
 //! The share of this window is a function of the number of bad cells alone, which the e-value is
 //! conditional on; so may every choice of a bet be.
@@ -96,8 +99,10 @@ impl Cells {
         let share = sound_share(past.bad_cells().max(self.table.share_upper()));
         let edge = ratios.null * load;
         let null = if edge >= 1.0 { log_odds_ratio(edge, share) } else { edge.ln() };
-        // What the null needs for safety would be more than what is looked for makes of the odds.
-        let alternative = log_odds_ratio(ratios.alternative * load, past.bad_cells());
+        let look_for = |share| log_odds_ratio(ratios.alternative * load, share);
+        let from_past = look_for(past.bad_cells());
+        let alternative =
+            if from_past > null + LOG_ODDS_STEP { from_past } else { look_for(share) };
         let alternative = alternative.max(null + LOG_ODDS_STEP).min(LOG_ODDS_MAX);
         if alternative <= null { 0.0 } else { self.table.log_ratio(null, alternative) }
     }

@@ -1,9 +1,9 @@
 //! Whole rollouts under the nulls: how often a bar is ever reached. Seeds are fixed; the bounds
 //! are those that the bars promise.
 
-use super::world::{EVEN, Outcome, Site, judge, run};
-use crate::judge::Calibration;
+use super::world::{EVEN, Outcome, Site, judge, outage_of, run};
 use crate::judge::random::Random;
+use crate::judge::{Calibration, Evidence};
 
 /// Rollouts per case, and how many of them 5 % are.
 const RUNS: u64 = 60;
@@ -57,6 +57,34 @@ fn what_is_bad_is_found_and_what_is_good_is_promoted() {
     let good = Site { ratio: 1.0, weight: 0.5, canary_pods: 10, stable_pods: 10, ..Site::usual() };
     let promoted = crossings(&[good; 4], 100, |outcome| outcome.promoted.is_some());
     assert!(promoted >= 57, "{promoted}");
+}
+
+/// Windows of a gauge in which all pods are alike, before the canary's are not.
+const HEALTHY: i64 = 40;
+
+/// Windows of a gauge until it takes a release back that is high on every canary pod from some
+/// time on, and on no stable one.
+fn windows_of_a_gauge(pods: (u32, u32)) -> Option<i64> {
+    let judge = judge(1);
+    let mut evidence = Evidence::default();
+    (0..240).find(|number| {
+        let window = outage_of(*number, pods, (u64::from(*number >= HEALTHY), 1));
+        judge.observe(&mut evidence, &[].into(), vec![window]);
+        judge.standing(&evidence).crossed.is_some()
+    })
+}
+
+#[test]
+fn a_gauge_that_is_high_on_every_canary_pod_is_found_with_few_pods() {
+    // Where half of the cells of a window are bad, the null's edge is beyond what is looked for
+    // as the past has it.
+    for (pods, at_most) in [((1, 1), 60), ((1, 2), 28), ((9, 1), 25), ((2, 2), 20), ((5, 15), 8)] {
+        let found = windows_of_a_gauge(pods).map(|number| number - HEALTHY);
+        assert!(
+            found.is_some_and(|windows| (1..=at_most).contains(&windows)),
+            "{pods:?} {found:?}"
+        );
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn row_02_an_outage_after_an_hour_without_errors_is_found() {
         let (mut found, mut uncorrected) = (None, 0.0);
         for number in 0..260 {
             let bad = if number < 240 { 0 } else { events / 2 };
-            let window = outage_of(number, bad, events);
+            let window = outage_of(number, (3, 12), (bad, events));
             let Counts::Cells(cells) = &window.window.counts else { panic!("no cells") };
             let cells = Cells::count(cells);
             // The difference as a ratio of stable's share, which is next to nothing.

@@ -92,23 +92,27 @@ pub(super) fn observation(cluster: &ClusterName, number: i64, counts: Counts) ->
     Observation { metric: "errors".into(), stream: 0, cluster: cluster.clone(), window }
 }
 
-/// A window of `c0` in which each of three canary pods has this many bad events of so many, and
-/// none of twelve stable pods has any.
-pub(super) fn outage_of(number: i64, bad: u64, events: u64) -> Observation {
+/// A window of `c0` in which each of so many canary pods has this many bad events of so many, and
+/// no stable pod has any.
+pub(super) fn outage_of(
+    number: i64,
+    (canary, stable): (u32, u32),
+    (bad, events): (u64, u64),
+) -> Observation {
     let cell = |arm: Arm, pod: u32, bad: u64| Cell {
         arm,
         pod: format!("{arm:?}{pod}").into(),
         bad,
         events,
     };
-    let cells = (0..3).map(|pod| cell(Arm::Canary, pod, bad));
-    let cells = cells.chain((0..12).map(|pod| cell(Arm::Stable, pod, 0)));
+    let cells = (0..canary).map(|pod| cell(Arm::Canary, pod, bad));
+    let cells = cells.chain((0..stable).map(|pod| cell(Arm::Stable, pod, 0)));
     observation(&"c0".into(), number, Counts::Cells(cells.collect()))
 }
 
-/// The same with 40 events per pod.
+/// The same with three canary and twelve stable pods, and 40 events per pod.
 pub(super) fn outage(number: i64, bad: u64) -> Observation {
-    outage_of(number, bad, 40)
+    outage_of(number, (3, 12), (bad, 40))
 }
 
 /// Pods that are all alike, and bad events that come one by one.
