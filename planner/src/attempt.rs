@@ -114,10 +114,15 @@ fn carried_over(
     let (Some(old), Some(previous)) = (draft.member(member), previous) else {
         return journal;
     };
-    let stable_moved =
-        draft.facts(member).is_some_and(|facts| facts.selects(crate::Role::Stable, previous));
+    let facts = draft.facts(member);
+    let stable_moved = facts.is_some_and(|facts| facts.selects(crate::Role::Stable, previous));
+    // What somebody has let serve since counts, not what was left there.
+    let now_serves = facts.and_then(|facts| facts.stable.as_ref()?.selects.clone());
     journal.base = match old.phase {
-        MemberPhase::Promoted => Base::Serving(previous.clone()),
+        MemberPhase::Promoted => Base::Serving(now_serves.unwrap_or_else(|| previous.clone())),
+        MemberPhase::RolledBack if matches!(old.base, Base::Serving(_)) => {
+            now_serves.map_or_else(|| old.base.clone(), Base::Serving)
+        }
         // The stable Service has moved already: the old attempt's revision serves here.
         MemberPhase::Promoting if stable_moved => Base::Serving(previous.clone()),
         MemberPhase::Deploying => match draft.facts(member) {

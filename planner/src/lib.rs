@@ -20,6 +20,7 @@ mod attempt;
 mod check;
 mod command;
 mod draft;
+mod drift;
 mod ids;
 mod journal;
 mod member;

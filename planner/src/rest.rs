@@ -3,14 +3,17 @@
 use crate::{
     DRAIN, OLD_DEPLOYMENTS_KEPT,
     draft::Draft,
+    drift,
     ids::{MemberId, Revision},
-    journal::{AttemptPhase, Base, MemberPhase},
+    journal::{AttemptPhase, MemberPhase},
     plan::{Action, HubAction, WaitReason, Waiting},
     snapshot::{Facts, Role},
 };
 
-/// Keeps every member that can be reached as the ended attempt left it.
+/// Keeps every member that can be reached as the ended attempt left it, and says where somebody
+/// else has not.
 pub(crate) fn keep(draft: &mut Draft<'_>) {
+    drift::look(draft);
     let members: Vec<MemberId> = draft.next.members.keys().cloned().collect();
     for member in members {
         let Some(facts) = draft.facts(&member) else { continue };
@@ -22,20 +25,30 @@ pub(crate) fn keep(draft: &mut Draft<'_>) {
 
 /// What is meant to serve in a member after the attempt.
 fn serving(draft: &Draft<'_>, member: &MemberId) -> Option<Revision> {
-    let journal = draft.member(member)?;
-    match (journal.phase, &journal.base) {
-        (MemberPhase::Promoted, _) => draft.target(),
-        (MemberPhase::RolledBack | MemberPhase::Pending, Base::Serving(base)) => Some(base.clone()),
-        // A first deployment that was stopped: nothing is removed.
+    drift::meant_to_serve(draft, member).or_else(|| match draft.member(member)?.phase {
+        // Its turn never came.
+        MemberPhase::Pending => draft.base(member),
         _ => None,
-    }
+    })
 }
 
+/// Gives what serves its size, and its Deployment where somebody has deleted that.
 fn resize(draft: &mut Draft<'_>, member: &MemberId, facts: &Facts, serving: &Revision) {
     let Some(policy) = &draft.snapshot.policy else { return };
-    if facts.deployments.get(serving).is_some_and(|d| d.replicas != policy.replicas) {
-        let replicas = policy.replicas;
-        draft.act(member, Action::Scale { revision: serving.clone(), replicas });
+    let (revision, replicas) = (serving.clone(), policy.replicas);
+    match facts.deployments.get(serving) {
+        Some(deployment) if deployment.replicas == replicas => {}
+        Some(_) => draft.act(member, Action::Scale { revision, replicas }),
+        None if draft.snapshot.deleting => {}
+        // Only the revision of the spec has its template there.
+        None if *serving == policy.revision => {
+            draft.act(member, Action::CreateDeployment { revision, replicas });
+        }
+        None => draft.wait(
+            member,
+            WaitReason::StableMissing,
+            format!("{member}: the Deployment of revision {serving} is gone; restore it, or release another revision"),
+        ),
     }
 }
 

@@ -207,6 +207,8 @@ pub struct ServiceFacts {
     pub attempt: i64,
     /// Tombstone: a revision that was taken back.
     pub aborted: Option<Revision>,
+    /// The field manager other than ours that last changed the selector.
+    pub manager: Option<String>,
 }
 
 /// A Deployment of ours.

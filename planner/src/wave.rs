@@ -2,6 +2,7 @@
 
 use crate::{
     draft::Draft,
+    drift,
     ids::MemberId,
     journal::{AttemptPhase, Base, MemberPhase, WaveJournal, WavePhase},
     member::{
@@ -16,9 +17,13 @@ use crate::{
 /// Moves the attempt forward through its waves as far as this snapshot allows.
 pub(crate) fn advance(draft: &mut Draft<'_>) {
     leave_superseded(draft);
+    let changed = drift::look(draft);
     let waves = draft.next.plan.as_ref().map_or(0, |plan| plan.waves.len());
     for index in 0..waves {
-        let movement = movement(draft, index);
+        let movement = match movement(draft, index) {
+            Movement::Forward if changed => Movement::Hold,
+            movement => movement,
+        };
         if !start(draft, index, movement) {
             return;
         }
@@ -30,7 +35,9 @@ pub(crate) fn advance(draft: &mut Draft<'_>) {
             return;
         }
     }
-    complete(draft);
+    if !changed {
+        complete(draft);
+    }
 }
 
 /// Members whose turn has not come go back to what served when the attempt began, whatever an

@@ -130,6 +130,7 @@ fn service_facts(service: &Service, captured: &Captured) -> ServiceFacts {
             .map(|revision| Revision(revision.clone())),
         attempt: annotations.get(ATTEMPT_ANNOTATION).and_then(|n| n.parse().ok()).unwrap_or(0),
         aborted: annotations.get(ABORTED_ANNOTATION).map(|revision| Revision(revision.clone())),
+        manager: route::foreign_manager(service, "/f:spec/f:selector"),
         ..ServiceFacts::default()
     };
     let name = service.name_any();

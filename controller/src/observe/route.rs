@@ -72,7 +72,7 @@ pub(super) fn read(route: &Route, stable: &str, canary: &str) -> RouteState {
         highest: shares.iter().copied().max().unwrap_or(0),
         acknowledged,
         complaint,
-        manager: foreign_manager(route),
+        manager: foreign_manager(route, "/f:spec/f:rules"),
     }
 }
 
@@ -143,17 +143,13 @@ fn same_parent(wanted: &Value, seen: &Value, route: &Route) -> bool {
         && field(wanted, "port") == field(seen, "port")
 }
 
-/// The field manager other than ours that last changed the rules.
-fn foreign_manager(route: &Route) -> Option<String> {
-    route
-        .managed_fields()
-        .iter()
+/// The field manager other than ours that last changed a field, by its path in `managedFields`.
+pub(super) fn foreign_manager(object: &impl Resource, field: &str) -> Option<String> {
+    let managed = object.meta().managed_fields.iter().flatten();
+    managed
         .filter(|entry| entry.manager.as_deref() != Some(MANAGED_BY) && entry.subresource.is_none())
         .filter(|entry| {
-            entry
-                .fields_v1
-                .as_ref()
-                .is_some_and(|fields| fields.0.pointer("/f:spec/f:rules").is_some())
+            entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer(field).is_some())
         })
         .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
         .and_then(|entry| entry.manager.clone())

@@ -95,7 +95,12 @@ fn state(plan: &Plan, problems: &[String]) -> State {
             stalled: false,
         },
         (Some(AttemptPhase::Completed), None) => {
-            at_rest(true, "Completed", format!("revision {revision} serves in every cluster"))
+            if let Some(conflict) = find(plan, WaitReason::TrafficConflict) {
+                at_rest(false, "TrafficConflict", conflict)
+            } else {
+                let message = format!("revision {revision} serves in every cluster");
+                at_rest(true, "Completed", message)
+            }
         }
         (Some(AttemptPhase::Aborted), None) => at_rest(false, "Aborted", abort.to_owned()),
         (Some(AttemptPhase::Progressing), None) => progressing(plan),
@@ -213,5 +218,51 @@ fn analysis(plan: &Plan) -> Option<Draft> {
         (Some(record), _) => draft(None, "Analyzing", record.message.clone()),
         (None, Some(record)) => draft(Some(true), "AnalysisPassed", record.message.clone()),
         (None, None) => draft(None, "NoVerdictYet", "no gate is open".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lockflight_planner::{Attempt, Journal, MemberId, Revision, Waiting};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_completed_rollout_is_not_ready_while_a_cluster_serves_something_else() {
+        let spec = json!({"template": {}, "ports": [], "traffic": {"gatewayAPI": {"routes": []}}});
+        let rollout = Rollout::new("shop", serde_json::from_value(spec).expect("a spec"));
+        let attempt = Attempt {
+            number: 1,
+            revision: Revision("v2".to_owned()),
+            phase: AttemptPhase::Completed,
+            started_at: chrono::DateTime::UNIX_EPOCH,
+            ended_at: Some(chrono::DateTime::UNIX_EPOCH),
+        };
+        let waiting = Waiting {
+            member: Some(MemberId("a".to_owned())),
+            reason: WaitReason::TrafficConflict,
+            message: "a serves v1".to_owned(),
+            until: None,
+            token: None,
+        };
+        for (waiting, ready, reason) in
+            [(vec![], "True", "Completed"), (vec![waiting], "False", "TrafficConflict")]
+        {
+            let plan = Plan {
+                next: Journal { attempt: Some(attempt.clone()), ..Journal::default() },
+                actions: Vec::new(),
+                hub_actions: Vec::new(),
+                gates: Vec::new(),
+                waiting,
+                notices: Vec::new(),
+                wake_at: None,
+            };
+            let found = conditions(&[], &plan, &[], &rollout);
+            let of = |type_: &str| found.iter().find(|condition| condition.type_ == type_);
+            let stated = of(types::READY).expect("it is always there");
+            assert_eq!((stated.status.as_str(), stated.reason.as_str()), (ready, reason));
+            assert_eq!(of(types::TRAFFIC_CONFLICT).is_some(), reason == "TrafficConflict");
+        }
     }
 }

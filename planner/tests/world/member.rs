@@ -138,6 +138,14 @@ impl Member {
         self.log.push(action.clone());
     }
 
+    /// Somebody lets both Services select a revision.
+    pub(crate) fn point_services(&mut self, revision: &Revision) {
+        for service in [&mut self.stable, &mut self.canary].into_iter().flatten() {
+            service.selects = Some(revision.clone());
+            service.version += 1;
+        }
+    }
+
     /// Somebody writes the weight.
     pub(crate) fn set_weight(&mut self, percent: u8) {
         self.weight = percent;

@@ -223,6 +223,7 @@ impl World {
             strays: 0,
             attempt: service.attempt,
             aborted: service.aborted.clone(),
+            manager: member.manager.clone(),
         };
         let mut facts = Facts {
             stable: member.stable.as_ref().map(service),
