@@ -23,7 +23,7 @@ use super::{
 };
 
 /// Version of this form.
-pub(super) const COMPACT_VERSION: u8 = 3;
+pub(super) const COMPACT_VERSION: u8 = 5;
 
 /// The most that is remembered of an episode's gains, in its units.
 const GAIN_MAX: u8 = i8::MAX.unsigned_abs();
@@ -65,6 +65,7 @@ struct CompactLive {
     /// Which components have gained in the episode, one bit each, and how much.
     gained: u16,
     gains: Vec<u8>,
+    pods_variance: Option<[u8; 2]>,
     canary: Totals,
     stable: Totals,
 }
@@ -163,6 +164,7 @@ fn compact_live(live: &Live, base_ms: i64) -> CompactLive {
         processes,
         gained,
         gains,
+        pods_variance: live.pods_variance.map(|variance| short_up(variance.into())),
         canary: live.canary,
         stable: live.stable,
     }
@@ -203,6 +205,8 @@ fn restored_live(live: &CompactLive, base_ms: i64) -> Live {
         past: Past { at_ms, bad, events, cells, bad_cells },
         processes,
         episode,
+        #[expect(clippy::cast_possible_truncation, reason = "it has the digits of half a float")]
+        pods_variance: live.pods_variance.map(|variance| long(variance) as f32),
         canary: live.canary,
         stable: live.stable,
     }
@@ -233,6 +237,15 @@ fn short(sum: f64) -> [u8; 2] {
     // To the nearest: the highest half of what is cut off is carried.
     let rounded = (bits >> 15) + ((bits >> 14) & 1);
     (rounded as u16).to_le_bytes()
+}
+
+/// The same, never below: what pods differ by speaks for the release.
+fn short_up(sum: f64) -> [u8; 2] {
+    let nearest = short(sum);
+    if long(nearest) >= sum {
+        return nearest;
+    }
+    u16::from_le_bytes(nearest).saturating_add(1).to_le_bytes()
 }
 
 fn long(bytes: [u8; 2]) -> f64 {

@@ -10,7 +10,7 @@ use super::fleet::Fleet;
 use super::live::{Live, Totals};
 
 /// Version of the form in which evidence is kept.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 4;
 
 /// The evidence of one attempt. It can be lost without harm to what it guarantees: windows that
 /// are not counted cost time, never truth.

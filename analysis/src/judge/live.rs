@@ -15,6 +15,8 @@ pub(super) struct Live {
     pub(super) past: Past,
     pub(super) processes: Processes,
     pub(super) episode: Episode,
+    /// `s²` of the last window (see [`super::pods`]); none where that told nothing.
+    pub(super) pods_variance: Option<f32>,
     pub(super) canary: Totals,
     pub(super) stable: Totals,
 }
@@ -40,7 +42,8 @@ impl Live {
     }
 
     pub(super) fn is_sound(&self) -> bool {
-        self.processes.is_sound() && self.past.is_sound()
+        let variance = self.pods_variance.unwrap_or_default();
+        self.processes.is_sound() && self.past.is_sound() && variance >= 0.0 && variance.is_finite()
     }
 
     /// `ln E` of the ratio and of the difference.

@@ -1,14 +1,18 @@
 //! Feeding windows to the evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::episode::Allowance;
 use super::evidence::{Evidence, Place, Stream};
 use super::increments;
 use super::live::Live;
-use super::pods::FleetPods;
+use super::pods::{self, FleetPods};
 use super::settings::{Calibration, Judge};
 use super::window::{ClusterName, MetricName, Observation, Window};
+
+/// Windows of different clusters that end no further apart than so many of their lengths are of one
+/// time, where that is more than an episode: scrapes differ in phase, and readers lag.
+const WINDOWS_AT_ONE_TIME: i32 = 2;
 
 /// What became of a round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,10 +75,12 @@ impl Judge {
                 .then_with(|| one.counts.cmp(&other.counts))
         });
         let bar_ln = self.bar_ln(evidence);
-        let mut pods = FleetPods::default();
+        let mut fleet_pods = self.recalled(evidence, &due, &clusters);
         for Due { at, window, calibration } in &due {
-            if self.is_new(evidence, *at, &clusters, window) {
-                pods.note(*at, window, calibration);
+            if let Some(variance) = pods::variance(window, calibration)
+                && self.is_new(evidence, *at, &clusters, window)
+            {
+                fleet_pods.note(*at, variance, window.ends_at.timestamp_millis());
             }
         }
         for Due { at, window, calibration } in &due {
@@ -95,10 +101,13 @@ impl Judge {
                 continue;
             }
             let (_, number, _) = *at;
-            let fleet_sd = pods.sd(metric, number);
+            let span = self.episode.max(window.length * WINDOWS_AT_ONE_TIME);
+            let since = window.ends_at.timestamp_millis().saturating_sub(span.num_milliseconds());
+            let fleet_sd = fleet_pods.sd(metric, number, since);
             let (found, added) =
                 increments::of_window(window, &live.past, &plan.margins, calibration, fleet_sd);
             live.past.add(window.ends_at, added);
+            live.pods_variance = pods::variance(window, calibration);
             if let Some(mut found) = found {
                 let batch_mean = calibration.batches();
                 let allowance = Allowance::of(self.episode, window.length, batch_mean, bar_ln);
@@ -110,6 +119,26 @@ impl Judge {
             }
         }
         report
+    }
+
+    /// What the last windows of all clusters have said of their pods, in the streams that are due.
+    fn recalled(&self, evidence: &Evidence, due: &[Due], clusters: &[&ClusterName]) -> FleetPods {
+        let mut pods = FleetPods::default();
+        let streams: BTreeSet<(usize, usize)> =
+            due.iter().map(|Due { at: (metric, stream, _), .. }| (*metric, *stream)).collect();
+        for (metric, number) in streams {
+            let plan = self.metrics.get(metric);
+            let streams = plan.and_then(|plan| evidence.metrics.get(&*plan.name));
+            let Some(stream) = streams.and_then(|streams| streams.get(number)) else { continue };
+            for (name, place) in &stream.clusters {
+                let Place::Live(live) = place else { continue };
+                let cluster = clusters.binary_search_by(|cluster| (***cluster).cmp(name));
+                if let (Ok(cluster), Some(variance)) = (cluster, live.pods_variance) {
+                    pods.note((metric, number, cluster), variance, live.past.at_ms);
+                }
+            }
+        }
+        pods
     }
 
     /// Whether a window has not been counted, nor a later one.

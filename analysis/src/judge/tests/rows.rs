@@ -105,6 +105,39 @@ fn row_06_the_fleet_allows_for_the_mean_of_its_clusters() {
     assert!(detected >= 0.9, "{detected}");
 }
 
+#[test]
+fn row_06_the_fleet_allows_for_the_mean_of_clusters_that_are_read_one_by_one() {
+    let judge = judge(6);
+    let calibration = Calibration { pod_sd: 0.3, ..EVEN };
+    let calibrations =
+        judge.clusters.iter().map(|name| (("errors".into(), name.clone()), calibration)).collect();
+    let site = Site { canary_pods: 1, stable_pods: 19, weight: 0.05, ratio: 3.0, ..Site::usual() };
+    let mut random = Random::new(6);
+    let factors = site.factors(&mut random);
+    let [mut together, mut apart, mut forgetful] = [(); 3].map(|()| Evidence::default());
+    for number in 0..80 {
+        let windows = judge.clusters.iter();
+        let round: Vec<_> =
+            windows.map(|name| site.window(name, number, &factors, &mut random)).collect();
+        for window in &round {
+            judge.observe(&mut apart, &calibrations, vec![window.clone()]);
+            for place in
+                forgetful.metrics.values_mut().flatten().flat_map(|s| s.clusters.values_mut())
+            {
+                let Place::Live(live) = place else { panic!("finished") };
+                live.pods_variance = None;
+            }
+            judge.observe(&mut forgetful, &calibrations, vec![window.clone()]);
+        }
+        judge.observe(&mut together, &calibrations, round);
+    }
+    let [together, apart, forgetful] =
+        [together, apart, forgetful].map(|e| e.metrics["errors"][0].fleet.log_evidence().0);
+    // Only in the first round the first ones do not know of the others yet.
+    assert!((together - apart).abs() < 0.2, "{together} {apart}");
+    assert!(together > 10.0 && forgetful < together / 2.0, "{together} {forgetful}");
+}
+
 /// Whether one of six attempts of a release reaches the bar in its favour.
 fn passes(judge: &Judge, site: &Site, seed: u64, next: impl Fn(&Evidence) -> Evidence) -> bool {
     let mut random = Random::new(seed);
