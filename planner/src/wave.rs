@@ -3,13 +3,13 @@
 use crate::{
     draft::Draft,
     drift,
-    ids::MemberId,
+    ids::{MemberId, Revision},
     journal::{AttemptPhase, Base, MemberPhase, WaveJournal, WavePhase},
     member::{
         Movement, Requirement, advance_canary, advance_deployment, advance_promotion,
         is_held_by_crashes, judge, serve,
     },
-    plan::{NoticeReason, WaitReason, Waiting},
+    plan::{Action, NoticeReason, WaitReason, Waiting},
     snapshot::{Approval, UnreachableBudget},
     token::{ApprovalGate, token},
 };
@@ -58,10 +58,30 @@ fn leave_superseded(draft: &mut Draft<'_>) {
         let unweighted = draft.member(&member).is_some_and(|m| m.acknowledged_weight == 0);
         let back = (unweighted && serve::at_rest(facts, &base))
             || serve::serve(draft, &member, facts, &base, None);
-        if back && Some(&base) == target.as_ref() {
+        if back && Some(&base) == target.as_ref() && has_pods(draft, &member, facts, &base) {
             draft.enter(&member, MemberPhase::Promoted, 0);
         }
     }
+}
+
+/// Whether a revision that the Services select already has pods; its Deployment is made again where
+/// somebody has deleted it.
+fn has_pods(
+    draft: &mut Draft<'_>,
+    member: &MemberId,
+    facts: &crate::snapshot::Facts,
+    revision: &Revision,
+) -> bool {
+    let replicas = draft.full_size(facts, revision);
+    if facts.ready(revision) > 0 || replicas == 0 {
+        return true;
+    }
+    if !facts.deployments.contains_key(revision) && draft.snapshot.policy.is_some() {
+        draft.act(member, Action::CreateDeployment { revision: revision.clone(), replicas });
+    }
+    let message = format!("{member}: no pod of {revision}, which its Services select, is ready");
+    draft.wait(member, WaitReason::PodsNotReady, message);
+    false
 }
 
 /// Whether a wave may move now; says why not.

@@ -7,6 +7,7 @@
 mod aggregated;
 mod bad;
 mod bed;
+mod break_glass;
 mod change;
 mod commands;
 mod confined;
@@ -23,6 +24,7 @@ mod input;
 mod look;
 mod metrics;
 mod monitoring;
+mod pages;
 mod partition;
 mod proxied;
 mod revisions;
@@ -121,7 +123,8 @@ fn play() -> anyhow::Result<ExitCode> {
         monitoring::alert_rules_do_what_their_tests_say,
         monitoring::every_panel_has_data_and_every_rule_can_be_asked,
         tutorial::tutorial_does_what_it_says,
-        tutorial::break_glass_takes_the_traffic_off_without_the_hub,
+        break_glass::break_glass_takes_the_traffic_off_without_the_hub,
+        break_glass::break_glass_brings_back_what_was_promoted_over,
         // Last: it looks at what all others have used.
         rights::charts_grant_what_is_used_and_nothing_else,
     ];
