@@ -90,6 +90,8 @@ pub(crate) async fn spec_reverted_to_stable_takes_the_release_back(
 /// The same manifest again is no new revision and no write.
 pub(crate) async fn same_manifest_applied_again_starts_nothing(bed: &Bed) -> anyhow::Result<()> {
     let service = bed.running("reapplied", settings().only(&["m1"])).await?;
+    // Events wait in a queue while the status is there already; this is the last of them.
+    look::event(&service, "RolloutCompleted").await?;
     let before = service.rollout().await?;
     let begun = now();
     service.release(&Release::new("v1")).await?;
