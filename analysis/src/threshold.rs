@@ -29,7 +29,8 @@ pub fn threshold(
         observed: shown(values),
         limit: condition.text().to_owned(),
         samples: None,
-        message,
+        // Beside those of other metrics it has to say whose it is.
+        message: format!("{metric}: {message}"),
     };
     (verdict, failures)
 }
@@ -52,7 +53,7 @@ fn judge(
         Ok(true) => (Verdict::Pass, 0, format!("{} holds", condition.text())),
         Ok(false) => {
             let failures = previous.saturating_add(1);
-            let not_met = format!("{} does not hold", condition.text());
+            let not_met = format!("{} does not hold ({})", condition.text(), shown(values));
             if failures > limit {
                 (Verdict::Fail, failures, not_met)
             } else {
@@ -124,6 +125,9 @@ mod tests {
                 (verdict, failures),
                 "{text} {values:?}: {metric:?}"
             );
+            assert!(metric.message.starts_with("m: "), "{metric:?}");
+            let names_values = metric.message.contains(&format!("({})", metric.observed));
+            assert_eq!(names_values, matches!(verdict, Watch | Fail), "{metric:?}");
         }
     }
 

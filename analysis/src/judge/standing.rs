@@ -43,12 +43,25 @@ pub struct Standing {
     pub sentence: String,
 }
 
+impl Standing {
+    /// The metric that adds most to the evidence against the release. One that only informs adds
+    /// nothing, however bad it looks.
+    #[must_use]
+    pub fn worst(&self) -> Option<&MetricStanding> {
+        let adds = |metric: &MetricStanding| metric.weight.ln() + metric.against_ln;
+        let adding = self.metrics.iter().filter(|metric| metric.weight > 0.0);
+        adding.max_by(|a, b| adds(a).total_cmp(&adds(b)))
+    }
+}
+
 /// Where a metric stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricStanding {
     /// Its name.
     pub name: MetricName,
-    /// `ln E` against the release.
+    /// Its part in the sum of the evidence against the release; 0 where it only informs.
+    pub weight: f64,
+    /// `ln E` against the release, of this metric alone.
     pub against_ln: f64,
     /// `ln E` in its favour.
     pub in_favour_ln: f64,
@@ -185,6 +198,7 @@ impl Judge {
         }
         MetricStanding {
             name: plan.name.clone(),
+            weight: plan.weight,
             against_ln: against.all,
             in_favour_ln,
             promotes: plan.promotes,
@@ -272,7 +286,6 @@ pub(super) fn times(log: f64) -> String {
 }
 
 fn sentence(standing: &Standing) -> String {
-    let worst = standing.metrics.iter().max_by(|a, b| a.against_ln.total_cmp(&b.against_ln));
     // What no promotion waits for is named only where there is nothing else.
     let promoting = standing.metrics.iter().filter(|metric| metric.promotes);
     let weakest = promoting
@@ -291,12 +304,12 @@ fn sentence(standing: &Standing) -> String {
             share(rates.stable)
         ),
     };
-    match (worst, weakest) {
+    match (standing.worst(), weakest) {
         (Some(worst), _) if standing.crossed.is_some() => format!(
             "{}: {}; evidence that it is worse: {} (taken back at {})",
             worst.name,
             both(worst.rates),
-            times(worst.against_ln),
+            times(standing.against_ln),
             times(standing.against_bar_ln)
         ),
         (_, Some(weakest)) if standing.in_favour_ln < standing.in_favour_bar_ln => format!(

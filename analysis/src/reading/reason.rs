@@ -20,7 +20,7 @@ pub enum Gap {
         arm: &'static str,
     },
     /// Everything new is left out for a reason that passes by itself.
-    #[error("no window of both arms yet: {0}")]
+    #[error("waits for a window with both revisions: {0}")]
     AllLeftOut(String),
     /// Too few events to choose the bounds of slow requests.
     #[error("waits for {needed} requests of stable to choose bounds, has {seen}")]

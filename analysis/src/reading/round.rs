@@ -136,7 +136,7 @@ fn fill(read: &mut Read, round: &Round<'_>) -> Result<(), Gap> {
                 Err(Gap::FewValues { seen: read.cursor.gauge.values(), needed: gauge::VALUES_MIN })
             }
             _ if notes.left_out.is_empty() => Ok(()),
-            _ => Err(Gap::AllLeftOut(notes.summary())),
+            _ => Err(Gap::AllLeftOut(format!("left out: {}", notes.summary()))),
         },
     }
 }

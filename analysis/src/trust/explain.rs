@@ -13,7 +13,7 @@ const WORTH_A_WORD: f64 = 0.5;
 /// Where the evidence stands, in one sentence.
 #[must_use]
 pub fn explain(standing: &Standing) -> String {
-    let worst = standing.metrics.iter().max_by(|a, b| a.against_ln.total_cmp(&b.against_ln));
+    let worst = standing.worst();
     let deciding = standing.metrics.iter().filter(|metric| metric.promotes);
     let weakest = deciding.min_by(|a, b| a.in_favour_ln.total_cmp(&b.in_favour_ln));
     let one_in = odds(standing.against_bar_ln);

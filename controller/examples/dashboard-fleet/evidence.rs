@@ -98,6 +98,7 @@ fn standing(number: u32, clusters: usize) -> Standing {
         let balance = balance(number, worse);
         MetricStanding {
             name: format!("golden-signals/{metric}").into(),
+            weight: 0.5,
             against_ln: against(&balance),
             in_favour_ln: balance.promote.map_or(0.0, |promote| promote.ln_e),
             promotes: true,
@@ -163,8 +164,10 @@ fn threshold(verdict: VerdictState) -> SeriesFacts {
         bounds: vec![MEMORY.1],
         verdict,
         message: match verdict {
-            VerdictState::Pass => format!("{limit} holds"),
-            _ => format!("{limit} does not hold: failure 1 of 3 tolerated in a row"),
+            VerdictState::Pass => format!("memory: {limit} holds"),
+            _ => {
+                format!("memory: {limit} does not hold (0.86): failure 1 of 3 tolerated in a row")
+            }
         },
         limit,
         ..SeriesFacts::default()

@@ -310,11 +310,7 @@ fn decisive<'s>(
     standing: &'s Standing,
     plan: &[PlannedMetric<'_>],
 ) -> Option<(usize, &'s MetricStanding)> {
-    let informs = |metric: &&MetricStanding| {
-        plan.iter().any(|planned| planned.key == metric.name && !planned.metric.decides())
-    };
-    let deciding = standing.metrics.iter().filter(|metric| !informs(metric));
-    let worst = deciding.max_by(|a, b| a.against_ln.total_cmp(&b.against_ln))?;
+    let worst = standing.worst()?;
     let compared = |planned: &&PlannedMetric<'_>| {
         matches!(planned.question, Question::Compare(..)) && planned.metric.decides()
     };

@@ -260,7 +260,8 @@ impl Round<'_> {
     fn judge_threshold(&self, planned: &PlannedMetric<'_>, state: &mut GateState) -> MetricVerdict {
         let metric = planned.metric;
         let Judge::Threshold(Threshold { rule: Rule::Pass(pass), .. }) = &metric.judge else {
-            return unjudged(metric, Verdict::Error, "is not a threshold");
+            let message = format!("{}: is not a threshold", metric.name);
+            return unjudged(metric, Verdict::Error, &message);
         };
         let values = match self.result(planned) {
             Ok(values) => values,
@@ -278,7 +279,8 @@ impl Round<'_> {
             let until = until.format("%H:%M:%S");
             verdict.verdict = Verdict::Watch;
             verdict.message = format!(
-                "evidence reaches back before the step: until {until} UTC; use {{{{window}}}}"
+                "{}: evidence reaches back before the step: until {until} UTC; use {{{{window}}}}",
+                metric.name
             );
             failures = before;
         }

@@ -12,11 +12,10 @@ use crate::judge::{ArmCounts, Evidence, Judge, MetricName, MetricPlan};
 /// The metric that a sentence is about: what shows most against, or least in favour of those
 /// that a promotion waits for.
 fn subject(standing: &Standing) -> &MetricStanding {
-    let metrics = standing.metrics.iter();
     let found = if standing.crossed.is_some() {
-        metrics.max_by(|a, b| a.against_ln.total_cmp(&b.against_ln))
+        standing.worst()
     } else {
-        let promoting = metrics.filter(|metric| metric.promotes);
+        let promoting = standing.metrics.iter().filter(|metric| metric.promotes);
         let weakest = promoting.min_by(|a, b| a.in_favour_ln.total_cmp(&b.in_favour_ln));
         weakest.or_else(|| standing.metrics.first())
     };
@@ -41,7 +40,7 @@ fn check(standing: &Standing) {
             _ => format!("{} of stable's", share(stable)),
         });
     }
-    let (against, favour) = (times(metric.against_ln), times(metric.in_favour_ln));
+    let (against, favour) = (times(standing.against_ln), times(metric.in_favour_ln));
     if standing.crossed.is_some() {
         let bar = times(standing.against_bar_ln);
         words.push(format!("evidence that it is worse: {against} (taken back at {bar})"));
@@ -128,15 +127,15 @@ fn every_verdict_says_what_it_rests_on() {
     assert!(taken_back > 10 && proven > 10 && open > 10, "{taken_back} {proven} {open}");
 }
 
-/// Where two metrics stand after so many windows, latency at this ratio and errors equal.
-fn after(judge: &Judge, windows: i64, slower: f64) -> Standing {
+/// Where errors and latency stand after so many windows at these ratios.
+fn after(judge: &Judge, windows: i64, ratios: [f64; 2]) -> Standing {
     let equal = Site { weight: 0.5, canary_pods: 10, stable_pods: 10, ..Site::usual() };
-    let slow = Site { ratio: slower, ..equal };
+    let [failing, slow] = ratios.map(|ratio| Site { ratio, ..equal });
     let mut random = Random::new(7);
     let factors = equal.factors(&mut random);
     let mut evidence = Evidence::default();
     for number in 0..windows {
-        for (metric, site) in [("errors", equal), ("latency", slow)] {
+        for (metric, site) in [("errors", failing), ("latency", slow)] {
             let mut window = site.window(&judge.clusters[0], number, &factors, &mut random);
             window.metric = MetricName::from(metric);
             judge.observe(&mut evidence, &BTreeMap::new(), vec![window]);
@@ -156,7 +155,7 @@ fn a_metric_that_promotes_nothing_is_named_only_when_it_takes_the_release_back()
         ([false, false], 12, 2.0, "errors", "nothing is waited for: the first"),
     ];
     for (promote, windows, slower, named, what) in cases {
-        let standing = after(&two_metrics(1, promote), windows, slower);
+        let standing = after(&two_metrics(1, promote), windows, [1.0, slower]);
         check(&standing);
         assert!(standing.sentence.starts_with(&format!("{named}: ")), "{what}: {standing:?}");
         let [errors, latency] = &standing.metrics[..] else { panic!("{standing:?}") };
@@ -170,5 +169,22 @@ fn a_metric_that_promotes_nothing_is_named_only_when_it_takes_the_release_back()
         };
         assert_eq!(standing.in_favour_ln.to_bits(), waited_for.to_bits(), "{what}");
         assert!(windows < 60 || errors.in_favour_ln >= standing.in_favour_bar_ln, "{what}");
+    }
+}
+
+#[test]
+fn what_only_informs_is_never_named_as_the_cause() {
+    let with_weights = |errors, latency| {
+        let mut judge = two_metrics(1, [true, false]);
+        judge.metrics[0].weight = errors;
+        judge.metrics[1].weight = latency;
+        after(&judge, 60, [10.0, 40.0])
+    };
+    for (errors, latency, named) in [(1.0, 0.0, "errors"), (0.5, 0.5, "latency")] {
+        let standing = with_weights(errors, latency);
+        assert!(standing.crossed.is_some(), "{standing:?}");
+        // Alone, latency shows more in both.
+        assert!(standing.metrics[1].against_ln > standing.metrics[0].against_ln, "{standing:?}");
+        assert!(standing.sentence.starts_with(&format!("{named}: ")), "{standing:?}");
     }
 }

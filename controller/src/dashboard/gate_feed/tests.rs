@@ -39,6 +39,7 @@ fn own(name: &str, against_ln: f64, promotes: bool) -> MetricStanding {
     let rates = |times| Rates { canary: counts(times, 9 * times), stable: counts(0, 90 * times) };
     MetricStanding {
         name: name.into(),
+        weight: 1.0,
         against_ln,
         in_favour_ln: 1.0,
         promotes,

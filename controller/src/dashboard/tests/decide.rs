@@ -57,6 +57,7 @@ async fn evidence_of_all_clusters_stands_beside_the_question() {
         in_favour_bar_ln: 3.0,
         metrics: vec![MetricStanding {
             name: "golden-signals/errors".into(),
+            weight: 1.0,
             against_ln: 0.2,
             in_favour_ln: 0.0,
             promotes: true,
