@@ -38,6 +38,8 @@ use crate::{
 const PROBLEMS_MAX: usize = 5;
 /// More requests per second than any cluster has.
 const RPS_MAX: f64 = 1e9;
+/// How traffic is told.
+const TOLD_SHAPE: &str = "for example ?rps=200&errors=0.002, of one cluster";
 
 /// Traffic to plan with, where it is told.
 #[derive(Debug, Default, Deserialize)]
@@ -95,7 +97,7 @@ pub(super) async fn plan(
 ) -> Response {
     let told = match told_of(told) {
         Ok(told) => told,
-        Err(why) => return malformed(&why),
+        Err(why) => return malformed(&why, TOLD_SHAPE),
     };
     let planned = planned(&rollout, attempt(&rollout), &shared.board.source, told);
     let mut page = planned.unwrap_or_else(unplanned);
@@ -143,11 +145,17 @@ pub(super) async fn plan_of(
     };
     let pasted: Pasted = match serde_json::from_slice(&body) {
         Ok(pasted) => pasted,
-        Err(error) => return malformed(&format!("the body is no manifest: {error}")),
+        Err(error) => {
+            let why = format!("the body is no manifest: {error}");
+            return malformed(
+                &why,
+                "send {\"manifest\": \"...\"}, the YAML or JSON of one Rollout",
+            );
+        }
     };
     let told = match told_of(told) {
         Ok(told) => told,
-        Err(why) => return malformed(&why),
+        Err(why) => return malformed(&why, TOLD_SHAPE),
     };
     let planned = pasted::read(&pasted.manifest, &seen.key).and_then(|rollout| {
         let attempt = attempt(&seen.rollout);
@@ -157,9 +165,7 @@ pub(super) async fn plan_of(
     });
     match planned {
         Ok(page) => json(&headers, &page),
-        Err(Unplanned { why, remedy }) => {
-            problem(StatusCode::UNPROCESSABLE_ENTITY, "Malformed", &why, Some(&remedy))
-        }
+        Err(Unplanned { why, remedy }) => malformed(&why, &remedy),
     }
 }
 

@@ -133,9 +133,9 @@ pub(super) fn refusal(refusal: &Refusal, sign_in: SignIn) -> Response {
     }
 }
 
-/// A body that cannot be meant.
-pub(super) fn malformed(why: &str) -> Response {
-    problem(StatusCode::UNPROCESSABLE_ENTITY, "Malformed", why, None)
+/// What was sent cannot be meant; the remedy shows its shape.
+pub(super) fn malformed(why: &str, remedy: &str) -> Response {
+    problem(StatusCode::UNPROCESSABLE_ENTITY, "Malformed", why, Some(remedy))
 }
 
 /// Nothing there, or nothing that this user may see: both look the same.

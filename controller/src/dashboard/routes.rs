@@ -273,7 +273,10 @@ async fn press(
     }
     let command: Command = match serde_json::from_slice(&body) {
         Ok(command) => command,
-        Err(error) => return malformed(&format!("the body is no command: {error}")),
+        Err(error) => {
+            let why = format!("the body is no command: {error}");
+            return malformed(&why, "send for example {\"verb\": \"Abort\", \"reason\": \"...\"}");
+        }
     };
     let (verb, now) = (command.verb(), Utc::now());
     let pressed = shared.access.may_press(&caller, verb, &namespace, Some(&name), now, true).await;

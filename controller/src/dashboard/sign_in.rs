@@ -62,7 +62,7 @@ pub(super) async fn sign_in(
         return shared.refuse(&why);
     }
     let Ok(proof) = serde_json::from_slice::<Proof>(&body) else {
-        return malformed("the body must be {\"secret\": \"...\"}");
+        return malformed("the body is no secret to sign in with", "send {\"secret\": \"...\"}");
     };
     let secret = SecretString::from(proof.secret.trim().to_owned());
     match shared.access.begin(secret, peer(connection), Utc::now()).await {

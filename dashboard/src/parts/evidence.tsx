@@ -75,8 +75,8 @@ function Comparisons({ standing, cluster }: { standing: EvidenceView; cluster: s
         <Words text={standing.sentence} />
       </p>
       <p class="faint">
-        Evidence that it is worse: {side(standing.against)}, taken back at {bar(standing.against)}. That it is good enough:{" "}
-        {side(standing.inFavour)}, the last step ends at {bar(standing.inFavour)}.
+        Evidence that it is worse: {side(standing.against)} (taken back at {times(standing.against.barLn)}). That it is good
+        enough: {side(standing.inFavour)} (the last step ends at {times(standing.inFavour.barLn)}).
       </p>
       {metrics.length ? <Figures metrics={metrics} cluster={cluster} /> : null}
       {!cluster && more.size > 1 && metrics.length ? (
@@ -92,8 +92,7 @@ function Comparisons({ standing, cluster }: { standing: EvidenceView; cluster: s
 }
 
 /** Infinite evidence has no number in JSON. */
-const side = (one: SideView) => (one.lnE === null ? "nothing waits for it" : `${times(one.lnE)} times`);
-const bar = (one: SideView) => `${times(one.barLn)} times`;
+const side = (one: SideView) => (one.lnE === null ? "nothing waits for it" : times(one.lnE));
 
 interface Row {
   name: string;
@@ -122,7 +121,7 @@ function Figures({ metrics, cluster }: { metrics: MetricEvidence[]; cluster: str
             <th scope="col">Metric</th>
             <th scope="col">New revision</th>
             <th scope="col">Stable</th>
-            <th scope="col">Worse, times</th>
+            <th scope="col">Evidence that it is worse</th>
           </tr>
         </thead>
         <tbody>

@@ -27,7 +27,9 @@ function Attempt({ one, next }: { one: AttemptRecord; next: AttemptRecord | unde
   const waiting = one.waitingSeconds * 1_000;
   return (
     <tr>
-      <th scope="row">{one.number}</th>
+      <th scope="row" data-label="Attempt">
+        {one.number}
+      </th>
       <td>
         {isReplaced ? <Tag look={REPLACED}>Replaced by {next.number}</Tag> : <Tag look={PHASES[one.phase]}>{one.phase}</Tag>}
       </td>
@@ -37,10 +39,10 @@ function Attempt({ one, next }: { one: AttemptRecord; next: AttemptRecord | unde
           {one.revision}
         </code>
       </td>
-      <td title={moment(one.startedAt)}>
+      <td title={moment(one.startedAt)} data-label="Started">
         <Ago at={one.startedAt} />
       </td>
-      <td>
+      <td data-label="Took">
         {span(all)}
         {waiting ? <span class="faint">, of it {span(waiting)} waiting for a person</span> : null}
       </td>
@@ -62,7 +64,7 @@ function Events({ rows }: { rows: EventRow[] }) {
         <Empty title="There are no Events." >Kubernetes keeps them for an hour or so.</Empty>
       ) : (
         <Wide label="Events of all clusters">
-          <table class="events">
+          <table class="stacked">
             <caption class="unseen">Events of all clusters</caption>
             <thead>
               <tr>
@@ -104,7 +106,7 @@ export function History({ page }: { page: RolloutPage }) {
         As seen by this server since {moment(found.keptSince)}; the rollout's status keeps only the last one.
       </p>
       <Wide label="Attempts">
-        <table>
+        <table class="stacked">
           <caption class="unseen">Attempts</caption>
           <thead>
             <tr>

@@ -92,8 +92,11 @@ async fn a_role_may_hold_one_command_only() {
     let stale = r#"{"verb":"Promote","tokens":["2-rest-0000"]}"#;
     assert_eq!(bed.status("POST", path, &promoter, stale).await, StatusCode::CONFLICT);
     let malformed = r#"{"verb":"Promote"}"#;
-    let code = bed.status("POST", path, &promoter, malformed).await;
-    assert_eq!(code, StatusCode::UNPROCESSABLE_ENTITY);
+    let answer = bed.send("POST", path, &promoter, malformed).await;
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let told = value(answer).await;
+    assert!(told["message"].as_str().unwrap().contains("tokens"), "{told}");
+    assert!(told["remedy"].as_str().unwrap().contains("verb"), "{told}");
     let rights = value(bed.send("GET", "/api/v1/rights/bank", &promoter, "").await).await;
     let allowed: Vec<bool> =
         rights.as_array().unwrap().iter().map(|right| right["allowed"] == true).collect();
