@@ -57,10 +57,10 @@ test("a silent API server is told as what it is", async () => {
   const fleet = await startFleet();
   const { page, context } = await openPage(browser, fleet);
   await tell(fleet, "silence");
-  await page.getByText(/Stale since \d+s/).waitFor();
+  await page.getByText(/Stale for \d+s/).waitFor();
   await page.getByText("The hub's API server does not answer.").waitFor();
   await tell(fleet, "speak");
-  await page.getByText(/Stale since/).waitFor({ state: "detached" });
+  await page.getByText(/Stale for/).waitFor({ state: "detached" });
   await context.close();
   await fleet.stop();
 });
@@ -73,7 +73,7 @@ test("a lost server shows a banner, and the page takes up again by itself", asyn
   await fleet.stop();
   await page.getByText("The connection to the dashboard's server is lost").waitFor();
   fleet = await startFleet("--sign-in", "nobody", "--listen", address);
-  await page.getByText(/Stale since/).waitFor({ state: "detached" });
+  await page.getByText(/Stale for/).waitFor({ state: "detached" });
   assert.ok((await page.getByRole("row").count()) > 10);
   await context.close();
   await fleet.stop();

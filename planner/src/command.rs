@@ -56,7 +56,7 @@ fn promote(draft: &mut Draft<'_>, text: &str) {
     match gate {
         Some(Found::Step(member, step)) => {
             draft.edit(&member, |journal| journal.approved_step = Some(step));
-            draft.tell(NoticeReason::Promoted, format!("step {step} in {member} was approved"));
+            draft.tell(NoticeReason::Approved, format!("step {step} in {member} was approved"));
         }
         Some(Found::Wave(index)) => {
             let Some(wave) = draft.next.plan.as_mut().and_then(|plan| plan.waves.get_mut(index))
@@ -65,7 +65,7 @@ fn promote(draft: &mut Draft<'_>, text: &str) {
             };
             wave.approved = true;
             let message = format!("wave {} was approved", wave.planned.name);
-            draft.tell(NoticeReason::Promoted, message);
+            draft.tell(NoticeReason::Approved, message);
         }
         None => draft.tell(
             NoticeReason::StalePromotion,

@@ -171,7 +171,7 @@ pub enum NoticeReason {
     WavePassed,
     RolloutCompleted,
     AwaitingApproval,
-    Promoted,
+    Approved,
     StalePromotion,
     Undecided,
     AnalysisFailed,
@@ -210,7 +210,7 @@ impl NoticeReason {
             | Self::WavePassed
             | Self::RolloutCompleted
             | Self::AwaitingApproval
-            | Self::Promoted
+            | Self::Approved
             | Self::RolledBack
             | Self::ClusterRecovered => Severity::Normal,
         }

@@ -59,7 +59,9 @@ fn leave_superseded(draft: &mut Draft<'_>) {
         let back = (unweighted && serve::at_rest(facts, &base))
             || serve::serve(draft, &member, facts, &base, None);
         if back && Some(&base) == target.as_ref() && has_pods(draft, &member, facts, &base) {
+            let ready = facts.ready(&base);
             draft.enter(&member, MemberPhase::Promoted, 0);
+            draft.edit(&member, |journal| journal.ready_pods = ready);
         }
     }
 }

@@ -120,6 +120,10 @@ fn what_is_served_already_needs_no_approval() {
     release(&mut world, "v1");
     world.until("v1 completed", 100, |w| w.phase() == Some(AttemptPhase::Completed));
     assert!(world.shown_tokens.is_empty(), "{:?}", world.shown_tokens);
+    assert!(
+        world.journal.members[&member("a")].ready_pods > 0,
+        "the pods that serve are not counted"
+    );
     release(&mut world, "v3");
     world.until("a token", 100, |w| !w.shown_tokens.is_empty());
     assert_eq!(phase(&world, "a"), MemberPhase::Pending);

@@ -43,7 +43,17 @@ pub struct Standing {
     pub sentence: String,
 }
 
+/// Part of the way to the bar, in logarithms, from which evidence against a release is what a
+/// person has to know, whatever else is still missing.
+const SUSPICIOUS: f64 = 0.5;
+
 impl Standing {
+    /// Whether the evidence against the release nears its bar, or has reached it.
+    #[must_use]
+    pub fn is_suspicious(&self) -> bool {
+        self.crossed.is_some() || self.against_ln >= SUSPICIOUS * self.against_bar_ln
+    }
+
     /// The metric that adds most to the evidence against the release. One that only informs adds
     /// nothing, however bad it looks.
     #[must_use]
@@ -292,30 +302,32 @@ fn sentence(standing: &Standing) -> String {
         .min_by(|a, b| a.in_favour_ln.total_cmp(&b.in_favour_ln))
         .or_else(|| standing.metrics.first());
     let share = |counts: ArmCounts| percent(float(counts.bad) / float(counts.events.max(1)));
-    let both = |rates: Rates| match (rates.canary.events, rates.stable.events) {
-        (0, _) => "the canary has had no events yet".to_owned(),
-        (events, 0) => format!(
-            "{} of the canary's {events} events are bad, stable has had none",
-            share(rates.canary)
-        ),
-        (events, _) => format!(
-            "{} of the canary's {events} events are bad, {} of stable's",
-            share(rates.canary),
-            share(rates.stable)
-        ),
+    let both = |metric: &MetricStanding| {
+        let Rates { canary, stable } = metric.rates;
+        // They are of all clusters, and more than the cluster beside them has had.
+        let places = match metric.clusters.len() {
+            0 | 1 => String::new(),
+            clusters => format!(" in {clusters} clusters"),
+        };
+        let of_canary = format!("{} of the canary's {} events", share(canary), canary.events);
+        match (canary.events, stable.events) {
+            (0, _) => "the canary has had no events yet".to_owned(),
+            (_, 0) => format!("{of_canary}{places} are bad, stable has had none"),
+            (_, _) => format!("{of_canary}{places} are bad, {} of stable's", share(stable)),
+        }
     };
     match (standing.worst(), weakest) {
-        (Some(worst), _) if standing.crossed.is_some() => format!(
+        (Some(worst), _) if standing.is_suspicious() => format!(
             "{}: {}; evidence that it is worse: {} (taken back at {})",
             worst.name,
-            both(worst.rates),
+            both(worst),
             times(standing.against_ln),
             times(standing.against_bar_ln)
         ),
         (_, Some(weakest)) if standing.in_favour_ln < standing.in_favour_bar_ln => format!(
             "{}: {}; evidence that it is good: {} of {}, about {} more canary events without a bad one",
             weakest.name,
-            both(weakest.rates),
+            both(weakest),
             times(weakest.in_favour_ln),
             times(standing.in_favour_bar_ln),
             weakest.needed_events
@@ -323,7 +335,7 @@ fn sentence(standing: &Standing) -> String {
         (_, Some(weakest)) => format!(
             "{}: {}; evidence that it is good: {}",
             weakest.name,
-            both(weakest.rates),
+            both(weakest),
             times(weakest.in_favour_ln)
         ),
         (_, None) => "no comparison metric".to_owned(),

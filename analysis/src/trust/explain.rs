@@ -6,10 +6,6 @@ use crate::judge::{ArmCounts, MetricStanding, Rates, Scope, Standing};
 /// Beyond a million nobody counts.
 const MOST: f64 = 1e6;
 
-/// Part of the way to the bar, in logarithms, from which evidence against a release is worth a
-/// word.
-const WORTH_A_WORD: f64 = 0.5;
-
 /// Where the evidence stands, in one sentence.
 #[must_use]
 pub fn explain(standing: &Standing) -> String {
@@ -28,8 +24,7 @@ pub fn explain(standing: &Standing) -> String {
             compared(worst)
         );
     }
-    let near = standing.against_ln >= WORTH_A_WORD * standing.against_bar_ln;
-    if let (true, Some(worst)) = (near, worst) {
+    if let (true, Some(worst)) = (standing.is_suspicious(), worst) {
         return format!(
             "Suspicious, not taken back yet: {}; evidence against it is {} and {one_in} takes \
              it back.",

@@ -36,6 +36,22 @@ pub(crate) fn backfill(world: &World, feed: &EvidenceFeed) {
     for number in 0..POINTS {
         push(world, feed, start + TimeDelta::seconds(i64::from(number * PERIOD)), number);
     }
+    leave(feed, "checkout", start);
+    leave(feed, "search", start);
+}
+
+/// A series of a metric that the present attempt has not.
+fn leave(feed: &EvidenceFeed, rollout: &str, at: DateTime<Utc>) {
+    let key = SeriesKey {
+        namespace: "shop".to_owned(),
+        rollout: rollout.to_owned(),
+        cluster: cluster_name(1),
+        metric: "golden-signals/retired".to_owned(),
+    };
+    let facts = SeriesFacts { attempt: ATTEMPT - 1, ..compared("retired") };
+    let (canary, stable) = totals(1, 0.01, 1.0);
+    let seen = Seen::Compared { canary, stable, balance: balance(1, 1.0) };
+    feed.push(key, facts, Some(EvidencePoint { at, step: 1, verdict: VerdictState::Pass, seen }));
 }
 
 /// The next point; called so many seconds after the start.

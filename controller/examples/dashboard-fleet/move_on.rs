@@ -124,7 +124,7 @@ fn take_up(rollout: &mut Rollout) -> Option<(bool, &'static str, String)> {
         status.handled.promote = Some(tokens.clone());
         step(status);
         set(status, AttemptPhase::Progressing, "Analyzing", "a step bakes for 1m");
-        return Some((false, "Promoted", format!("opened by token {tokens}")));
+        return Some((false, "Approved", format!("opened by token {tokens}")));
     }
     if retry.is_some() {
         if let Some(attempt) = status.attempt.as_mut() {

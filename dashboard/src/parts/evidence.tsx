@@ -27,7 +27,7 @@ export function Waited({ found, token }: { found: EvidencePage | null; token: st
   return (
     <p class="waited tone-wait">
       <span aria-hidden="true">‖ </span>
-      Waits for a person for {gate.perhapsLonger ? "at least " : ""}
+      Has waited for a person for {gate.perhapsLonger ? "at least " : ""}
       <Ago at={gate.since} suffix="" />.
     </p>
   );

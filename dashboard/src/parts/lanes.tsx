@@ -113,10 +113,10 @@ function CardView({ card, page }: { card: Card; page: RolloutPage }) {
             step {card.step} of {page.steps.length},{" "}
           </>
         ) : null}
-        {card.readyPods} ready {card.readyPods === 1 ? "pod" : "pods"} of {page.replicas}
+        {card.weight || card.acknowledgedWeight ? `${pods(card.readyPods)} of it ready (${page.replicas} at 100 %), ` : null}
         {card.since ? (
           <>
-            , for <Ago at={card.since} suffix="" />
+            for <Ago at={card.since} suffix="" />
           </>
         ) : null}
       </p>
@@ -134,6 +134,8 @@ function CardView({ card, page }: { card: Card; page: RolloutPage }) {
     </li>
   );
 }
+
+const pods = (count: number) => (count === 1 ? "1 pod" : `${count} pods`);
 
 export function Verdict({ card, page }: { card: Card; page: RolloutPage }) {
   if (!card.verdict || card.phase === "RollingBack") return null;

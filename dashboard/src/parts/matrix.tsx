@@ -7,7 +7,7 @@ const ROOMY = 16;
 
 export function matrixSentence(row: RolloutRow): string {
   const { total, promoted, moving, unreachable, owed } = row.counts;
-  const parts = [`${promoted} of ${total} promoted`];
+  const parts = [`${promoted} of ${total} clusters promoted`];
   if (moving) parts.push(`${moving} moving`);
   // Who is owed a rollback is unreachable as well: it is one cluster, not two.
   if (unreachable > owed) parts.push(`${unreachable - owed} unreachable`);

@@ -15,7 +15,7 @@ const ROWS = 20;
 const last = <T,>(column: T[]): T | undefined => column[column.length - 1];
 
 const KINDS: Record<SeriesView["kind"], string> = {
-  Together: "the sum over all metrics and clusters",
+  Together: "over all clusters; each metric counts by its weight, so its own bar is higher",
   Comparison: "canary against stable",
   Threshold: "a number against a condition",
 };
@@ -63,7 +63,7 @@ function Sentence({ series }: { series: SeriesView }) {
 function events(series: SeriesView): string {
   const arm = (bad = 0, total = 0) => `${figure(total > 0 ? (100 * bad) / total : 0)} % of ${count(total)} events bad`;
   if (!last(series.canaryTotal) && !last(series.stableTotal)) return "No events have been counted here yet.";
-  return `Here in this attempt: canary ${arm(last(series.canaryBad), last(series.canaryTotal))}, stable ${arm(last(series.stableBad), last(series.stableTotal))}.`;
+  return `Here in attempt ${series.attempt}: canary ${arm(last(series.canaryBad), last(series.canaryTotal))}, stable ${arm(last(series.stableBad), last(series.stableTotal))}.`;
 }
 
 function evidence(series: SeriesView): string {
@@ -89,7 +89,7 @@ function Charts({ series }: { series: SeriesView }) {
         <Chart title="Bad events in the last minute, %" drawing={{ unit: "%", at, marks, lines: shares }} />
       ) : null}
       {balance.length > 0 ? (
-        <Chart title="Evidence of all clusters, and its bars, times" drawing={{ unit: "times", at, marks, lines: balance }} />
+        <Chart title="Evidence of all clusters, and its bars; 1 says nothing" drawing={{ unit: "times", at, marks, lines: balance }} />
       ) : null}
       {series.kind === "Threshold" ? (
         <Chart title="Measurements" drawing={{ unit: "", at, marks, lines: measured(series), dots: series.verdicts.map(dot) }} />

@@ -19,7 +19,7 @@ function Banner() {
       <span class="glyph" aria-hidden="true">
         !
       </span>
-      <strong>Stale since {age}.</strong>{" "}
+      <strong>Stale for {age}.</strong>{" "}
       {lost !== null
         ? "The connection to the dashboard's server is lost; trying again. What you see may be old."
         : "The hub's API server does not answer. What you see may be old, and nothing is decided until it does."}

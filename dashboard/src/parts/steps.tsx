@@ -50,7 +50,7 @@ export function Steps({ page }: { page: RolloutPage }) {
           );
         })}
         <li class="step">
-          <span class="step-weight">stable</span>
+          <span class="step-weight">promoted</span>
           <span class="faint">
             {page.row.counts.promoted} of {page.row.counts.total} clusters
           </span>

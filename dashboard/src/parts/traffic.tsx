@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import type { PlanView } from "../api/types";
 import { setQuery } from "../state/route";
+import { me } from "../state/store";
 import { figure } from "../text/figures";
 import { span } from "../text/time";
 
@@ -40,7 +41,7 @@ export function Traffic({ plan, countedIn, rps, errors }: TrafficProps) {
     <section class="traffic" aria-labelledby="traffic">
       <h2 id="traffic">What the gates can see depends on the traffic</h2>
       <p>
-        {known ? <Known plan={plan} countedIn={countedIn} /> : "Nothing has been counted in this attempt yet: say how much traffic one cluster has."}
+        {known ? <Known plan={plan} countedIn={countedIn} /> : <Uncounted />}
       </p>
       <form onSubmit={submit}>
         <label>
@@ -76,6 +77,15 @@ function Known({ plan, countedIn }: { plan: PlanView; countedIn: string | null }
       {known.badShare > 0 ? null : " Of no failures nothing is a multiple: name a share to learn how soon a worse release is taken back."}
     </>
   );
+}
+
+/** Counts are the hub's: a page that a user's own kubeconfig feeds never gets any. */
+function Uncounted() {
+  const why =
+    me.value?.signIn === "Code"
+      ? "What the gates have counted is with the hub, and its own dashboard knows it here"
+      : "Nothing has been counted in this attempt yet";
+  return <>{why}: say how much traffic one cluster has.</>;
 }
 
 function Explained({ plan }: { plan: PlanView }) {

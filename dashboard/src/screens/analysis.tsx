@@ -54,17 +54,35 @@ export function Analysis({ page }: { page: RolloutPage }) {
   }, [full, chosen]);
   if (!chosen) return <Empty title="There is no cluster to analyse yet." />;
   const shown = analysis.value?.cluster === chosen ? analysis.value : null;
+  // Each series keeps the last attempt that it was fed in: one that rests yet is of an older one.
+  const newest = Math.max(0, ...(shown?.series ?? []).map((one) => one.attempt));
+  const series = (shown?.series ?? []).filter((one) => one.attempt === newest);
   return (
     <>
       <Clusters page={page} chosen={chosen} known={shown?.clusters ?? []} />
       {page.analysis.length === 0 ? (
         <Empty title="No metrics gate this rollout.">Name an AnalysisTemplate in spec.analysis to have them judged.</Empty>
-      ) : !shown || shown.series.length === 0 ? (
+      ) : series.length === 0 ? (
         <NoEvidence from={chosen} />
       ) : (
-        shown.series.map((one) => <Metric series={one} key={one.metric} />)
+        <>
+          <Earlier shown={newest} present={page.row.attempt} cluster={chosen} />
+          {series.map((one) => (
+            <Metric series={one} key={one.metric} />
+          ))}
+        </>
       )}
     </>
+  );
+}
+
+/** What an earlier attempt has shown must not pass for evidence of this one. */
+function Earlier({ shown, present, cluster }: { shown: number; present: number | null; cluster: string }) {
+  if (present === null || shown === present) return null;
+  return (
+    <p class="tone-wait">
+      ! Nothing has been measured in attempt {present} in {cluster}. Below is what attempt {shown} has shown.
+    </p>
   );
 }
 

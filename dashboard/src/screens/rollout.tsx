@@ -32,7 +32,7 @@ const TABS: [Tab, string][] = [
   ["plan", "Plan"],
 ];
 
-function Head({ page }: { page: RolloutPage }) {
+function Head({ page, tab }: { page: RolloutPage; tab: Tab }) {
   const { row } = page;
   return (
     <>
@@ -43,14 +43,15 @@ function Head({ page }: { page: RolloutPage }) {
         <Heading>{row.name}</Heading>
         <Tag look={lookOf(row)}>{row.state}</Tag>
         <p class="faint facts">
-          <Facts page={page} row={row} />
+          <Facts page={page} row={row} hasPlan={tab === "plan"} />
         </p>
       </div>
     </>
   );
 }
 
-function Facts({ page, row }: { page: RolloutPage; row: RolloutRow }) {
+/** The Plan view has its own estimate, which knows the windows that gates need beside the bakes. */
+function Facts({ page, row, hasPlan }: { page: RolloutPage; row: RolloutRow; hasPlan: boolean }) {
   return (
     <>
       revision {row.from && row.from !== row.revision ? <code>{row.from} → </code> : null}
@@ -65,7 +66,7 @@ function Facts({ page, row }: { page: RolloutPage; row: RolloutRow }) {
           , started <Ago at={row.startedAt} />
         </>
       ) : null}
-      {row.estimate && !row.endedAt ? <>, plan: {row.estimate}</> : null}
+      {row.estimate && !row.endedAt && !hasPlan ? <>, plan: {row.estimate}</> : null}
       {page.wantedRevision && row.revision && page.wantedRevision !== row.revision ? (
         <>
           , the spec asks for <code>{page.wantedRevision}</code>
@@ -83,12 +84,13 @@ function WhyBox({ page }: { page: RolloutPage }) {
         <span class="glyph" aria-hidden="true">
           {look.glyph}
         </span>
-        {WHO[page.why.who]}
+        {page.row.outcome === "Aborted" ? "Taken back" : WHO[page.why.who]}
         {page.why.until ? <Countdown until={page.why.until} /> : null}
       </p>
       <p class="why-sentence">
         <Words text={page.why.sentence} />
       </p>
+      <AfterAbort row={page.row} />
       <Shown page={page} />
       {page.row.paused ? <p>Paused: {page.row.paused}</p> : null}
       <p class="faint">
@@ -97,6 +99,17 @@ function WhyBox({ page }: { page: RolloutPage }) {
       </p>
       <MoreWaits page={page} />
     </section>
+  );
+}
+
+/** What serves now, and what there is to do. */
+function AfterAbort({ row }: { row: RolloutRow }) {
+  if (row.outcome !== "Aborted" || row.goingBack) return null;
+  return (
+    <p>
+      {row.counts.owed ? "Every cluster that is reached" : "Every cluster"} serves {row.from ? <code>{row.from}</code> : "what it served before"}{" "}
+      again. Put the manifest back to it or release another revision; a retry tries this one once more.
+    </p>
   );
 }
 
@@ -126,7 +139,7 @@ function MoreWaits({ page }: { page: RolloutPage }) {
   const shown = all ? others : others.slice(0, 3);
   return (
     <details>
-      <summary>{others.length === 1 ? "1 more wait" : `${others.length} more waits`}</summary>
+      <summary>{others.length === 1 ? "It waits for 1 more thing" : `It waits for ${others.length} more things`}</summary>
       <ul class="waits">
         {shown.map((wait, index) => (
           <li key={`${wait.cluster}${wait.reason}${index}`}>
@@ -214,7 +227,7 @@ export function Rollout(props: { namespace: string; name: string; tab: Tab }) {
   if (!shown || !known) return <p class="loading">Loading {full}</p>;
   return (
     <article>
-      <Head page={shown} />
+      <Head page={shown} tab={props.tab} />
       <nav class="tabs" aria-label="Views of the rollout">
         {TABS.map(([tab, label]) => (
           <a key={tab} href={rolloutHref(props, tab)} aria-current={tab === props.tab ? "page" : undefined}>

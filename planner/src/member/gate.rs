@@ -110,7 +110,10 @@ fn missing_evidence(draft: &mut Draft<'_>, gate: &Gate, required: &Requirement) 
                 && now - evidence.judged_at <= EVIDENCE_AGE_MAX
         });
     let Some(evidence) = evidence else {
-        return Some(Missing::of(WaitReason::Analyzing, "no measurement since the step began"));
+        return Some(Missing::of(
+            WaitReason::Analyzing,
+            "nothing has been measured in this step yet",
+        ));
     };
     record(draft, gate, evidence);
     // The sentence of the moment at which the verdict changed: one that counts up would make
@@ -129,7 +132,7 @@ fn missing_evidence(draft: &mut Draft<'_>, gate: &Gate, required: &Requirement) 
             (Some(seen), _) if seen < required.samples => Some(Missing::of(
                 WaitReason::CollectingSamples,
                 format!(
-                    "needs {} requests as evidence{}",
+                    "needs {} requests of its own{}",
                     required.samples,
                     pace::so_far(seen, required.samples)
                 ),

@@ -12,7 +12,7 @@ use crate::judge::{ArmCounts, Evidence, Judge, MetricName, MetricPlan};
 /// The metric that a sentence is about: what shows most against, or least in favour of those
 /// that a promotion waits for.
 fn subject(standing: &Standing) -> &MetricStanding {
-    let found = if standing.crossed.is_some() {
+    let found = if standing.is_suspicious() {
         standing.worst()
     } else {
         let promoting = standing.metrics.iter().filter(|metric| metric.promotes);
@@ -34,14 +34,19 @@ fn check(standing: &Standing) {
     if canary.events == 0 {
         words.push("no events yet".to_owned());
     } else {
-        words.push(format!("{} of the canary's {} events are bad", share(canary), canary.events));
+        let places = match metric.clusters.len() {
+            0 | 1 => String::new(),
+            clusters => format!(" in {clusters} clusters"),
+        };
+        let events = canary.events;
+        words.push(format!("{} of the canary's {events} events{places} are bad", share(canary)));
         words.push(match stable.events {
             0 => "stable has had none".to_owned(),
             _ => format!("{} of stable's", share(stable)),
         });
     }
     let (against, favour) = (times(standing.against_ln), times(metric.in_favour_ln));
-    if standing.crossed.is_some() {
+    if standing.is_suspicious() {
         let bar = times(standing.against_bar_ln);
         words.push(format!("evidence that it is worse: {against} (taken back at {bar})"));
     } else {

@@ -148,7 +148,8 @@ fn wave_opens(plan: &PlanStatus) -> Option<String> {
     let wave = plan.waves.get(index)?;
     let start = |wave: &lockflight_crds::PlannedWave| {
         let first = plan.steps.first().map_or(0, |step| step.weight);
-        let clusters = count(wave.clusters.len(), "cluster");
+        let names = listed(&wave.clusters).map(|names| format!(" ({names})")).unwrap_or_default();
+        let clusters = format!("{}{names}", count(wave.clusters.len(), "cluster"));
         format!(
             "Wave {} starts: {clusters}, at most {} at a time, first to {first} %.",
             wave.name, wave.max_concurrent

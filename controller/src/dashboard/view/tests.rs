@@ -76,7 +76,10 @@ fn effects_say_exactly_what_happens() {
         (
             awaiting_approval(),
             Verb::Promote,
-            Some("Wave rest starts: 2 clusters, at most 2 at a time, first to 5 %."),
+            Some(
+                "Wave rest starts: 2 clusters (us-east-1, us-west-2), at most 2 at a time, first \
+                 to 5 %.",
+            ),
         ),
         (
             unreachable(),
@@ -135,7 +138,8 @@ fn a_wave_that_has_passed_opens_the_next() {
     plan.waves[0].phase = WavePhase::Baking;
     assert_eq!(
         effect(&rollout, Verb::Promote).unwrap(),
-        "Wave first has passed. Wave rest starts: 2 clusters, at most 2 at a time, first to 5 %."
+        "Wave first has passed. Wave rest starts: 2 clusters (us-east-1, us-west-2), at most 2 at \
+         a time, first to 5 %."
     );
 }
 
