@@ -25,7 +25,6 @@ use crate::Duration;
     namespaced,
     category = "lockflight",
     doc = "Named metrics that gate rollouts, and how each is judged.",
-    printcolumn = r#"{"name":"Metrics","type":"string","jsonPath":".spec.metrics[*].name"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
