@@ -14,6 +14,8 @@ pub(super) fn helm() -> Recipe {
     Recipe {
         key: format!("helm-{HELM}"),
         file: "helm",
+        name: "Helm",
+        purpose: "renders Lockflight's charts",
         usual: "3 minutes on two cores",
         make: |dir| {
             go_install(dir, &["-ldflags=-s -w"], &format!("helm.sh/helm/v4/cmd/helm@{HELM}"))
@@ -25,6 +27,8 @@ pub(super) fn kubernetes_validate() -> Recipe {
     Recipe {
         key: format!("kubernetes-validate-{KUBERNETES_VALIDATE}"),
         file: "packages/kubernetes_validate/utils.py",
+        name: "kubernetes-validate",
+        purpose: "checks what the charts render",
         usual: "20 seconds",
         make: fetch_kubernetes_validate,
     }

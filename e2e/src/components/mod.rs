@@ -55,6 +55,10 @@ struct Recipe {
     key: String,
     /// The file in that folder.
     file: &'static str,
+    /// What a user knows it as.
+    name: &'static str,
+    /// What it is for, in a few words.
+    purpose: &'static str,
     /// What a user is told about the time it takes.
     usual: &'static str,
     /// Puts `file` into the given folder.

@@ -41,7 +41,9 @@ pub(super) fn hk() -> anyhow::Result<Recipe> {
     Ok(Recipe {
         key: format!("hk-v{KUBERNETES}-{}", &digest[..12]),
         file: "hk",
-        usual: "6 minutes on two cores",
+        name: "Kubernetes",
+        purpose: "API server, controllers and kubectl",
+        usual: "8 minutes on two cores",
         make: build_hk,
     })
 }
@@ -50,6 +52,8 @@ pub(super) fn contour() -> Recipe {
     Recipe {
         key: format!("contour-{CONTOUR}"),
         file: "contour",
+        name: "Contour",
+        purpose: "tells the gateways what the routes say",
         usual: "2 minutes on two cores",
         make: |dir| {
             go_install(
@@ -65,7 +69,9 @@ pub(super) fn prometheus() -> Recipe {
     Recipe {
         key: format!("prometheus-{PROMETHEUS}"),
         file: "prometheus",
-        usual: "3 minutes on two cores",
+        name: "Prometheus",
+        purpose: "the metrics that gates judge by",
+        usual: "2 to 3 minutes on two cores",
         make: |dir| {
             let tags = ["-tags", "remove_all_sd,enable_kubernetes_sd,netgo"];
             let package = "github.com/prometheus/prometheus/cmd/prometheus";
@@ -79,7 +85,9 @@ pub(super) fn promtool() -> Recipe {
     Recipe {
         key: format!("promtool-{PROMETHEUS}"),
         file: "promtool",
-        usual: "2 minutes on two cores",
+        name: "promtool",
+        purpose: "the tests check alert rules with it",
+        usual: "10 seconds after Prometheus, else 2 minutes on two cores",
         make: |dir| {
             let tags = ["-tags", "remove_all_sd,netgo"];
             let package = "github.com/prometheus/prometheus/cmd/promtool";
@@ -89,13 +97,22 @@ pub(super) fn promtool() -> Recipe {
 }
 
 pub(super) fn envoy() -> Recipe {
-    Recipe { key: format!("envoy-{ENVOY}"), file: "envoy", usual: "10 seconds", make: fetch_envoy }
+    Recipe {
+        key: format!("envoy-{ENVOY}"),
+        file: "envoy",
+        name: "Envoy",
+        purpose: "the gateways",
+        usual: "10 seconds",
+        make: fetch_envoy,
+    }
 }
 
 pub(super) fn gateway_api_crds() -> Recipe {
     Recipe {
         key: format!("gateway-api-crds-{GATEWAY_API}"),
         file: CRDS,
+        name: "the Gateway API",
+        purpose: "kinds of the routes",
         usual: "5 seconds",
         make: |dir| {
             let module = go_module(&format!("sigs.k8s.io/gateway-api@{GATEWAY_API}"))?;
@@ -112,6 +129,8 @@ pub(super) fn contour_crds() -> Recipe {
     Recipe {
         key: format!("contour-crds-{CONTOUR}"),
         file: CRDS,
+        name: "Contour's kinds",
+        purpose: "what it asks each cluster for",
         usual: "10 seconds",
         make: |dir| {
             let module = go_module(&format!("github.com/projectcontour/contour@{CONTOUR}"))?;

@@ -66,27 +66,28 @@ impl Store {
             eprintln!("{} is damaged: making it anew", folder.display());
             std::fs::remove_dir_all(&folder)?;
         }
-        eprintln!("{place}: making {} (usually takes {}) …", recipe.key, recipe.usual);
+        let Recipe { name, purpose, usual, .. } = recipe;
+        eprintln!("{place}: making {name} ({purpose}; usually {usual}) …");
         let begin = Instant::now();
         let work = tempfile::Builder::new().prefix(".making-").tempdir_in(&self.root)?;
-        saying_that_it_goes_on(&recipe.key, || (recipe.make)(work.path())).with_context(|| {
+        saying_that_it_goes_on(name, || (recipe.make)(work.path())).with_context(|| {
             format!("could not make {}: are the network and enough disk there?", recipe.key)
         })?;
         std::fs::write(work.path().join(DIGEST), digest(&work.path().join(recipe.file))?)?;
         std::fs::rename(work.keep(), &folder)?;
-        eprintln!("{place}: made {} in {:.0?}", recipe.key, begin.elapsed());
+        eprintln!("{place}: made {name} in {:.0?}", begin.elapsed());
         Ok(())
     }
 }
 
 /// Works, and prints now and then that it still does.
-fn saying_that_it_goes_on<T>(key: &str, work: impl FnOnce() -> T) -> T {
+fn saying_that_it_goes_on<T>(name: &str, work: impl FnOnce() -> T) -> T {
     let (done, waiting) = channel::<()>();
     let begin = Instant::now();
     thread::scope(|scope| {
         scope.spawn(move || {
             while waiting.recv_timeout(SIGN_OF_LIFE) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("  still making {key}, {} min so far", begin.elapsed().as_secs() / 60);
+                eprintln!("  still making {name}, {} min so far", begin.elapsed().as_secs() / 60);
             }
         });
         // Dropped at the end, and in a panic too: that ends the thread.
@@ -133,6 +134,8 @@ mod tests {
         let recipe = Recipe {
             key: "tool-v1".into(),
             file: "tool",
+            name: "a tool",
+            purpose: "nothing",
             usual: "no time",
             make: |dir| Ok(std::fs::write(dir.join("tool"), "whole")?),
         };
