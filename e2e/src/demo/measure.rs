@@ -78,13 +78,15 @@ impl Caught {
         let mut text = format!("How fast {version} was taken back ({place}, metric {metric})\n");
         let answered = answered.map(|(first, last)| (self.clock.at(first), self.clock.at(last)));
         let start = answered.map_or(abort.at, |(first, _)| first);
-        let rows = [
+        let mut rows = [
             ("first answer by the bad version", answered.map(|a| a.0), "load generator"),
             ("hub decides", Some(abort.at), "status of the Rollout"),
             ("weight 0 written", self.written, "audit log of the cluster's API server"),
             ("weight 0 acknowledged by the router", self.acknowledged, "status of the HTTPRoute"),
             ("last answer by the bad version", answered.map(|a| a.1), "load generator"),
         ];
+        // Witnesses see the same moment a little apart; what nobody saw comes last.
+        rows.sort_by_key(|(_, at, _)| (at.is_none(), *at));
         for (what, at, witness) in rows {
             let time = at.map_or("not seen".to_owned(), |at| after(at - start));
             // Writing to a String cannot fail.
@@ -102,7 +104,36 @@ fn after(delta: TimeDelta) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn rows_are_in_the_order_of_time_and_what_nobody_saw_is_last() {
+        let (first, clock) = (Instant::now(), Utc::now());
+        let last = first + Duration::from_secs(2);
+        let abort = json!({ "reason": "AnalysisFailed", "message": "errors", "at": clock,
+                            "revision": "bbbb", "fleet": true });
+        let caught = Caught {
+            abort: serde_json::from_value(abort).unwrap(),
+            written: None,
+            acknowledged: Some(clock + TimeDelta::milliseconds(783)),
+            clock: Clock(last, clock + TimeDelta::milliseconds(680)),
+        };
+        let text = caught.describe("v3", Some((first, last)));
+        let row = |line: &str| line.split("  ").find(|part| !part.is_empty()).map(str::to_owned);
+        let rows: Vec<_> = text.lines().skip(1).filter_map(row).collect();
+        let expected = [
+            "first answer by the bad version",
+            "hub decides",
+            "last answer by the bad version",
+            "weight 0 acknowledged by the router",
+            "weight 0 written",
+        ];
+        assert_eq!(rows, expected, "{text}");
+    }
 
     #[test]
     fn times_have_a_sign() {

@@ -77,7 +77,7 @@ impl Demo {
             end = &mut ended_by_user => return end.map(|()| ExitCode::from(INTERRUPTED)),
         };
         let told = tokio::select! {
-            told = story::tell(&fleet, &stage) => Some(told),
+            told = story::tell(&fleet, &stage, self.hold) => Some(told),
             end = &mut ended_by_user => { end?; None }
         };
         let code = match &told {
@@ -114,6 +114,8 @@ impl Demo {
         for store in stores {
             std::fs::remove_dir_all(store).ok();
         }
+        let left = if code == ExitCode::FAILURE { "only its logs are" } else { "nothing of it is" };
+        stage.print(&format!("Done: {left} left.\n"));
         Ok(code)
     }
 

@@ -36,8 +36,8 @@ pub(super) struct Told {
     pub(super) as_it_should_be: bool,
 }
 
-/// Plays it.
-pub(super) async fn tell(fleet: &Fleet, stage: &Arc<Stage>) -> anyhow::Result<Told> {
+/// Plays it. With `hold` another load follows, so that none is said to have ended.
+pub(super) async fn tell(fleet: &Fleet, stage: &Arc<Stage>, hold: bool) -> anyhow::Result<Told> {
     let service = DemoService::create(fleet, NAMESPACE, SERVICE, settings()).await?;
     let follower = Follower::start(&service, stage);
     let (v1, v2) = (Release::new("v1"), Release::new("v2"));
@@ -65,7 +65,9 @@ pub(super) async fn tell(fleet: &Fleet, stage: &Arc<Stage>) -> anyhow::Result<To
         Some(load) => load.stop().await,
         None => ServiceReport::default(),
     };
-    stage.tell("load", "ended");
+    if !hold {
+        stage.tell("load", "ended");
+    }
     stage.leave_tree();
     let outcome = Outcome { promoted, bad, report };
     stage.print(&outcome.describe(stage.begun().elapsed()));

@@ -14,12 +14,35 @@ impl Change<'_> {
         &self,
         old: Option<&MemberStatus>,
         member: &MemberStatus,
-    ) -> [Option<String>; 4] {
+    ) -> [Option<String>; 5] {
         let was_lost = old.is_some_and(|old| old.unknown_since.is_some());
         let is_lost = member.unknown_since.is_some();
         let reach = (is_lost && !was_lost).then(|| "cannot be reached by the hub".to_owned());
         let (in_force, verdict) = (self.in_force(old, member), verdict(old, member));
-        [reach, verdict, in_force, self.phase(old, member)]
+        [reach, self.step_over(old, member), verdict, in_force, self.phase(old, member)]
+    }
+
+    /// A step that has ended without a verdict of its own. An early one goes on while the gate
+    /// still watches; and what lets the last one pass may come with the change itself.
+    fn step_over(&self, old: Option<&MemberStatus>, member: &MemberStatus) -> Option<String> {
+        let old = old.filter(|old| old.phase == MemberPhase::Canary && old.step < member.step)?;
+        let watched = old.verdict.as_ref()?.state == VerdictState::Watch;
+        if member.phase != MemberPhase::Canary || !watched || old.step == 0 {
+            return None;
+        }
+        let steps = &self.now.plan.as_ref()?.steps;
+        let (step, count, now) = (old.step, steps.len(), self.version);
+        let next = steps.get(usize::try_from(step).ok()?)?;
+        if member.approved_step == Some(step) {
+            return Some(format!("step {step}/{count} was approved"));
+        }
+        Some(if next.weight < 100 {
+            format!(
+                "step {step}/{count} is over: little speaks against {now} (only the last needs a pass)"
+            )
+        } else {
+            format!("step {step}/{count} passed: {now} has shown all that is asked for")
+        })
     }
 
     fn phase(&self, old: Option<&MemberStatus>, member: &MemberStatus) -> Option<String> {

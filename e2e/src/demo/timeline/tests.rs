@@ -72,3 +72,20 @@ fn an_abort_says_why_before_what() {
     let back = status("Aborting", "Moving", &json!({ "phase": "RollingBack" }), Some("errors"));
     assert_eq!(told(&canary, &back), ["v2 ABORT: errors", "m1 traffic goes back to v1"]);
 }
+
+#[test]
+fn a_step_that_ends_while_its_gate_watches_says_why() {
+    let at_step = |step: u32, verdict: Option<&str>| {
+        let verdict = verdict.map(|state| json!({ "state": state, "message": "so far" }));
+        let member = json!({ "phase": "Canary", "step": step, "verdict": verdict });
+        let mut status = status("Progressing", "Moving", &member, None);
+        let steps = &mut status.plan.as_mut().unwrap().steps;
+        steps.insert(1, steps[0].clone());
+        status
+    };
+    let early = ["m1 step 1/3 is over: little speaks against v2 (only the last needs a pass)"];
+    assert_eq!(told(&at_step(1, Some("Watch")), &at_step(2, None)), early);
+    let last = ["m1 step 2/3 passed: v2 has shown all that is asked for"];
+    assert_eq!(told(&at_step(2, Some("Watch")), &at_step(3, None)), last);
+    assert!(told(&at_step(1, Some("Pass")), &at_step(2, None)).is_empty(), "it was told before");
+}
