@@ -43,6 +43,10 @@ use crate::load::Shape;
 /// Field manager of a user's commands and of direct changes to a route.
 pub const USER: &str = "kubectl-annotate";
 
+/// Field manager of the Rollout: that of `kubectl apply --server-side`. Who applies another
+/// version by hand owns its fields alone.
+const TEAM: &str = "kubectl";
+
 /// A member as the service sees it.
 #[derive(Clone)]
 pub struct Place {
@@ -169,7 +173,7 @@ impl DemoService {
     /// Applies a manifest of the Rollout as it is.
     pub async fn apply(&self, manifest: &Value) -> anyhow::Result<Rollout> {
         // As kubectl does: what the schema does not know is an error, not left out in silence.
-        let params = PatchParams::apply(apply::FIELD_MANAGER).force().validation_strict();
+        let params = PatchParams::apply(TEAM).force().validation_strict();
         let applied = self.api().patch(&self.name, &params, &Patch::Apply(manifest)).await;
         applied.with_context(|| format!("applying the Rollout {}", self.name))
     }

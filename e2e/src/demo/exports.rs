@@ -58,10 +58,7 @@ impl Exports {
         let commands = [
             (format!("kubectl lockflight get {SERVICE} -n {NAMESPACE} -w"), "the live tree"),
             (
-                format!(
-                    "kubectl apply --server-side --force-conflicts -f {}",
-                    self.manifest.display()
-                ),
+                format!("kubectl apply --server-side -f {}", self.manifest.display()),
                 "release v4, healthy",
             ),
             (
