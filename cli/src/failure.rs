@@ -81,6 +81,14 @@ pub enum Failure {
     /// Gates wait, and it was not said which is meant; or no such gate waits.
     #[error("{0}")]
     Gates(String),
+    /// An object in a file is not as its kind has it.
+    #[error("{why}")]
+    Manifest {
+        /// Its kind.
+        kind: String,
+        /// The file, the object, and the fields that are wrong.
+        why: String,
+    },
     /// The command does not fit the rollout's state.
     #[error("{0}")]
     State(String),
@@ -165,6 +173,12 @@ impl Failure {
             Self::Unauthorized { .. } => "log in again, or choose another user with --context",
             Self::NoAnswer { .. } => {
                 "check the address and your network, or allow more time with --request-timeout"
+            }
+            Self::Manifest { kind, .. } => {
+                return Some(format!(
+                    "kubectl explain {}.spec --recursive lists the fields and their bounds",
+                    kind.to_lowercase()
+                ));
             }
             Self::Refused { .. }
             | Self::Deleted(_)

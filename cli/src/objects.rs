@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use kube::{Api, ResourceExt as _, api::ListParams};
-use lockflight::hub::Hub;
+use kube::{Api, CustomResourceExt, ResourceExt as _, api::ListParams};
+use lockflight::{dashboard::unplannable, hub::Hub};
 use lockflight_crds::{AnalysisTemplate, Cluster, GROUP, MetricProvider, Rollout};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -45,18 +45,21 @@ pub(crate) fn read(paths: &[PathBuf], namespace: Option<&str>) -> Result<Files, 
             if is_namespaced && text("/metadata/namespace").is_empty() {
                 document["metadata"]["namespace"] = namespace.unwrap_or(NAMESPACE_DEFAULT).into();
             }
-            let at = |error: serde_json::Error| wrong(format!("{kind} {name:?}: {error}"));
+            let at = |why: String| Failure::Manifest {
+                kind: kind.clone(),
+                why: format!("{shown}: {kind} {name:?}: {why}"),
+            };
             match kind.as_str() {
-                "Rollout" => rollouts.push(parsed(document).map_err(at)?),
+                "Rollout" => rollouts.push(parsed(&kind, document).map_err(at)?),
                 "Cluster" => {
                     have_clusters = true;
-                    hub.clusters.put(parsed::<Cluster>(document).map_err(at)?);
+                    hub.clusters.put(parsed::<Cluster>(&kind, document).map_err(at)?);
                 }
                 "AnalysisTemplate" => {
-                    hub.templates.put(parsed::<AnalysisTemplate>(document).map_err(at)?);
+                    hub.templates.put(parsed::<AnalysisTemplate>(&kind, document).map_err(at)?);
                 }
                 "MetricProvider" => {
-                    hub.providers.put(parsed::<MetricProvider>(document).map_err(at)?);
+                    hub.providers.put(parsed::<MetricProvider>(&kind, document).map_err(at)?);
                 }
                 _ => {}
             }
@@ -71,8 +74,19 @@ pub(crate) fn read(paths: &[PathBuf], namespace: Option<&str>) -> Result<Files, 
     }
 }
 
-fn parsed<K: DeserializeOwned>(document: Value) -> serde_json::Result<K> {
-    serde_json::from_value(document)
+/// A field that the hub would not have must not look as if it were planned with. What a live
+/// object carries beside its spec is no mistake.
+fn parsed<K: DeserializeOwned + CustomResourceExt>(
+    kind: &str,
+    document: Value,
+) -> Result<K, String> {
+    let called = if kind.starts_with('A') { format!("an {kind}") } else { format!("a {kind}") };
+    let spec = document.get("spec");
+    let problems = spec.map(|spec| unplannable::<K>(&called, spec)).unwrap_or_default();
+    if !problems.is_empty() {
+        return Err(problems.join("; "));
+    }
+    serde_json::from_value(document).map_err(|error| error.to_string())
 }
 
 /// Adds the templates of a namespace that stand on the hub, where the files do not say otherwise.
@@ -104,4 +118,65 @@ pub(crate) async fn add_clusters(hub: &Hub, session: &Session) -> Result<(), Fai
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../docs/examples/rollout.yaml");
+
+    fn read_text(text: &str) -> Result<Files, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollout.yaml");
+        std::fs::write(&path, text).unwrap();
+        read(&[path], None)
+    }
+
+    fn changed(from: &str, to: &str) -> String {
+        assert!(EXAMPLE.contains(from), "{from}");
+        EXAMPLE.replacen(from, to, 1)
+    }
+
+    #[test]
+    fn a_misspelt_field_is_refused_with_its_path_and_what_helps() {
+        for (from, to, why) in [
+            ("  replicas: 6", "  replikas: 6", "spec.replikas is no field of a Rollout"),
+            (
+                "    maxConcurrent:",
+                "    maxConcurent:",
+                "spec.waves[0].maxConcurent is no field of a Rollout",
+            ),
+            (
+                "clusterSelector:",
+                "clustersSelector:",
+                "spec.placement.clustersSelector is no field",
+            ),
+            ("  replicas: 6", "  replicas: many", "invalid type"),
+        ] {
+            let Err(failure) = read_text(&changed(from, to)) else { panic!("{to} is planned") };
+            let text = failure.to_string();
+            assert!(text.contains(why) && text.contains("Rollout \"checkout\""), "{to}: {text}");
+            let remedy = failure.remedy().unwrap_or_default();
+            assert!(remedy.contains("kubectl explain rollout.spec"), "{remedy}");
+        }
+        let template = include_str!("../../docs/examples/analysis-template.yaml");
+        let misspelt = template.replacen("warmUp:", "warmup:", 1);
+        let Err(failure) = read_text(&misspelt) else { panic!("warmup is planned") };
+        assert!(
+            failure.to_string().contains(".warmup is no field of an AnalysisTemplate"),
+            "{failure}"
+        );
+        assert!(failure.remedy().unwrap_or_default().contains("analysistemplate.spec"));
+    }
+
+    #[test]
+    fn what_a_live_object_carries_is_accepted() {
+        let live = "metadata:\n  uid: u-1\n  managedFields:\n  - manager: kubectl\n";
+        let text = changed("metadata:\n", live) + "status:\n  wave: 1/2 first\n";
+        assert_eq!(read_text(&text).unwrap().rollout.spec.replicas, 6);
+        // The template of the pods is the API server's to check.
+        let free = changed("containers:\n", "anything: goes\n      containers:\n");
+        assert!(read_text(&free).is_ok());
+    }
 }

@@ -33,5 +33,6 @@ pub use evidence::{
     STANDINGS_MAX, Seen, SeriesFacts, SeriesKey,
 };
 pub use gate_feed::GateFeed;
+pub use pasted::unplannable;
 pub use serve::{Dashboard, DashboardArguments, SignInMode};
 pub use source::Source;

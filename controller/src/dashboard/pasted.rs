@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use kube::{CustomResourceExt as _, Resource as _, ResourceExt as _};
+use kube::{CustomResourceExt, Resource as _, ResourceExt as _};
 use lockflight_crds::Rollout;
 use serde_json::{Map, Value, json};
 
@@ -12,12 +12,15 @@ use crate::shelf::Key;
 /// Problems that are told at once; the rest shows when these are gone.
 const TOLD_MAX: usize = 5;
 
+/// The schema of a Rollout's `spec`.
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema_of::<Rollout>);
+
 /// The schema of `spec` as the API server has it.
-static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    let crd = serde_json::to_value(Rollout::crd()).unwrap_or_default();
+fn schema_of<K: CustomResourceExt>() -> Value {
+    let crd = serde_json::to_value(K::crd()).unwrap_or_default();
     let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec");
     schema.cloned().unwrap_or_default()
-});
+}
 
 /// Why a manifest has no plan, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +98,7 @@ pub(super) fn read(manifest: &str, key: &Key) -> Result<Rollout, Unplanned> {
     }
     let spec = document.get("spec").cloned().unwrap_or_default();
     let mut found = Vec::new();
-    differences(&SCHEMA, &spec, "spec", &mut found);
+    differences(&SCHEMA, &spec, "a Rollout", "spec", &mut found);
     if !found.is_empty() {
         let remedy = "kubectl explain rollout.spec --recursive lists the fields and their bounds";
         return Err(Unplanned::new(found.join("; "), remedy));
@@ -116,9 +119,19 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
+/// What of the `spec` of an object of this kind the API server would drop or refuse: fields that
+/// the schema does not know, and lists that are too long. Patterns and rules are left to it.
+/// `kind`: as it is called in a sentence, for example `a Rollout`.
+#[must_use]
+pub fn unplannable<K: CustomResourceExt>(kind: &str, spec: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    differences(&schema_of::<K>(), spec, kind, "spec", &mut found);
+    found
+}
+
 /// Fields that the schema does not know, and lists that are longer than it lets them be. A field
 /// that the API server would drop, or refuse, must not look as if it were planned with.
-fn differences(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
+fn differences(schema: &Value, value: &Value, kind: &str, path: &str, found: &mut Vec<String>) {
     if found.len() >= TOLD_MAX {
         return;
     }
@@ -129,9 +142,11 @@ fn differences(schema: &Value, value: &Value, path: &str, found: &mut Vec<String
             for (name, field) in fields {
                 let inner = known.and_then(|known| known.get(name));
                 match inner.or_else(|| schema.get("additionalProperties")) {
-                    Some(inner) => differences(inner, field, &format!("{path}.{name}"), found),
+                    Some(inner) => {
+                        differences(inner, field, kind, &format!("{path}.{name}"), found);
+                    }
                     None if is_free => {}
-                    None => found.push(format!("{path}.{name} is no field of a Rollout")),
+                    None => found.push(format!("{path}.{name} is no field of {kind}")),
                 }
             }
         }
@@ -142,7 +157,7 @@ fn differences(schema: &Value, value: &Value, path: &str, found: &mut Vec<String
                 return;
             }
             for (index, item) in items.iter().enumerate() {
-                differences(&schema["items"], item, &format!("{path}[{index}]"), found);
+                differences(&schema["items"], item, kind, &format!("{path}[{index}]"), found);
             }
         }
         _ => {}
