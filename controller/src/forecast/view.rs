@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use kube::ResourceExt as _;
 use lockflight_analysis::{
-    judge::Judge,
+    judge::{Judge, MetricPlan},
     trust::{Forecast, Load, Step},
 };
 use lockflight_crds::{Approval, PlanStatus, Rollout};
@@ -94,8 +94,10 @@ pub struct PlannedStepView {
 pub struct ForecastView {
     /// It fails so many times as often as stable.
     pub factor: f64,
-    /// Seconds on average; none where it is within what is tolerated or cannot be seen.
+    /// Seconds on average; none where it is tolerated or cannot be seen.
     pub seconds: Option<i64>,
+    /// Whether the margins tolerate it, however much traffic there is.
+    pub tolerated: bool,
 }
 
 /// The traffic that forecasts are made for.
@@ -226,8 +228,15 @@ impl Pace<'_> {
         let canary = (u32::from(step.weight) * self.pods).div_ceil(100).max(1);
         let at = Step { canary_share: share, pods: (canary, self.pods.max(1)), clusters: 1 };
         let seconds = |time: Option<TimeDelta>| time.map(|time| time.num_seconds());
+        let tolerated = tolerated_ratio(metric, load);
+        // No more than all requests can be bad.
+        let most = 1.0 / load.bad_share;
         view.detections = FACTORS
-            .map(|factor| ForecastView { factor, seconds: seconds(forecast.to_detect(at, factor)) })
+            .map(|factor| ForecastView {
+                factor,
+                seconds: seconds(forecast.to_detect(at, factor)),
+                tolerated: factor.min(most) <= tolerated,
+            })
             .into();
         view.proof_seconds = seconds(forecast.to_prove(at));
         view.difference_shown = Some(forecast.difference_shown(at, self.deadline()));
@@ -255,6 +264,13 @@ impl Pace<'_> {
     fn deadline(&self) -> TimeDelta {
         span(&self.plan.evidence.decision_deadline)
     }
+}
+
+/// How many times as often as stable a release may fail before it is taken back: both margins have
+/// to be passed.
+fn tolerated_ratio(metric: &MetricPlan, load: &Load) -> f64 {
+    let margin = metric.margins.tolerate;
+    margin.ratio.max(1.0 + margin.difference / load.bad_share)
 }
 
 /// A span of the API; the hub has checked it.

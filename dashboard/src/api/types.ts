@@ -277,8 +277,10 @@ export interface ExpectedView {
 export interface ForecastView {
   /** It fails so many times as often as stable. */
   factor: number;
-  /** Seconds on average; none where it is within what is tolerated or cannot be seen. */
+  /** Seconds on average; none where it is tolerated or cannot be seen. */
   seconds: number | null;
+  /** Whether the margins tolerate it, however much traffic there is. */
+  tolerated: boolean;
 }
 
 /** What changed since the last frame of the stream. Every object in it is whole and newest. */
