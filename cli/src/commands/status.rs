@@ -6,7 +6,7 @@ use chrono::Utc;
 
 use super::{say, wait_for};
 use crate::{
-    Exit, Failure, Outcome, RolloutView,
+    ClusterView, Exit, Failure, Outcome, RolloutView,
     arguments::{Status, StatusOutput, Until},
     session::Session,
 };
@@ -68,14 +68,23 @@ fn line(view: &RolloutView) -> String {
     if view.clusters.total > 0 {
         parts.push(format!("{}/{} clusters", view.clusters.promoted, view.clusters.total));
     }
-    if view.outcome != Outcome::Completed {
-        parts.extend(view.weight.map(|weight| format!("{weight} %")));
-    }
     let message = match &view.abort {
         Some(abort) if view.outcome == Outcome::Aborted => Some(&abort.message),
         _ => view.message.as_ref(),
     };
-    format!("{}: {}", parts.join(", "), message.map_or("", String::as_str))
+    let message = message.map_or("", String::as_str);
+    if view.outcome != Outcome::Completed {
+        let weight = named(view, message).map(|cluster| cluster.weight).or(view.weight);
+        parts.extend(weight.map(|weight| format!("{weight} %")));
+    }
+    format!("{}: {message}", parts.join(", "))
+}
+
+/// The cluster that a sentence begins with: the share beside it must be the one there, not the
+/// highest of all.
+fn named<'a>(view: &'a RolloutView, message: &str) -> Option<&'a ClusterView> {
+    let (name, _) = message.split_once(": ")?;
+    view.waves.iter().flat_map(|wave| &wave.clusters).find(|cluster| cluster.name == name)
 }
 
 #[cfg(test)]
@@ -130,5 +139,21 @@ mod tests {
         let expected = "Aborted, wave 2/2 rest, 0/3 clusters, 33 %: us-east-1 failed at step 2: \
                         errors 8.4 % where stable has 0.1 %";
         assert_eq!(line(&view), expected);
+    }
+
+    #[test]
+    fn the_share_is_that_of_the_cluster_that_is_told_of() {
+        let mut view = RolloutView::from(&testing::progressing());
+        view.weight = Some(50);
+        view.waves[1].clusters[0].weight = 20;
+        for (message, share) in [
+            ("us-east-1: needs 100 requests in this step", "20 %"),
+            ("wave rest may start and awaits approval", "50 %"),
+            ("elsewhere: needs 100 requests in this step", "50 %"),
+        ] {
+            view.message = Some(message.to_owned());
+            let expected = format!("Progressing, wave 2/2 rest, 1/3 clusters, {share}: {message}");
+            assert_eq!(line(&view), expected);
+        }
     }
 }
