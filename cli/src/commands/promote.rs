@@ -11,6 +11,8 @@ use crate::{Exit, Failure, arguments::Promote, session::Session};
 const TRIES: usize = 5;
 /// Tokens that the hub reads from one value of the annotation.
 const TOKENS_MAX: usize = 64;
+/// What a gate's sentence says of its wave or step.
+const GATE_VERBS: [&str; 2] = [" may start", " has passed"];
 
 pub(super) async fn run(session: &Session, promote: &Promote) -> Result<Exit, Failure> {
     let rollout = session.get(&promote.name).await?;
@@ -18,7 +20,7 @@ pub(super) async fn run(session: &Session, promote: &Promote) -> Result<Exit, Fa
     for batch in gates.chunks(TOKENS_MAX) {
         let value = write(session, &promote.name, batch).await?;
         for gate in batch {
-            eprintln!("approving {}  (token {})", gate.describe(), gate.token);
+            eprintln!("approving {}  (token {})", gate.subject(), gate.token);
         }
         if !is_echoed(session, &promote.name, &value).await? {
             return Ok(unanswered());
@@ -71,7 +73,26 @@ impl Gate {
 
     fn describe(&self) -> String {
         let place = self.cluster.as_ref().map(|cluster| format!("{cluster}: "));
-        format!("{}{}", place.unwrap_or_default(), self.message)
+        format!("{}{}", place.unwrap_or_default(), self.told())
+    }
+
+    /// The sentence without the cluster, which may stand before it.
+    fn told(&self) -> &str {
+        let cluster = self.cluster.as_ref();
+        let told = cluster.and_then(|name| self.message.strip_prefix(name)?.strip_prefix(": "));
+        told.unwrap_or(&self.message)
+    }
+
+    /// What is approved: that which the hub's sentence is about, as `wave rest` is in "wave rest
+    /// may start and awaits approval".
+    fn subject(&self) -> String {
+        let mut verbs = GATE_VERBS.iter();
+        match (verbs.find_map(|verb| self.told().split_once(verb)), &self.cluster) {
+            (Some((what, _)), Some(cluster)) => format!("{what} of {cluster}"),
+            (Some((what, _)), None) => what.to_owned(),
+            // Another hub may put it in other words.
+            (None, _) => format!("this gate: {}", self.describe()),
+        }
     }
 }
 
@@ -131,4 +152,35 @@ fn value(rollout: &Rollout, gates: &[Gate]) -> Result<String, Failure> {
         ));
     }
     Ok(unhandled(tokens.join(","), handled.map(String::as_str), ','))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_approved_is_named() {
+        for (cluster, message, subject, description) in [
+            (None, "wave rest may start and awaits approval", "wave rest", None),
+            (None, "wave rest has passed and awaits approval", "wave rest", None),
+            (
+                Some("m2"),
+                "m2: step 1 may start and awaits approval",
+                "step 1 of m2",
+                Some("m2: step 1 may start and awaits approval"),
+            ),
+            (Some("m2"), "step 3 has passed and awaits approval", "step 3 of m2", None),
+            (Some("m2"), "waits for a person", "this gate: m2: waits for a person", None),
+        ] {
+            let gate = Gate {
+                token: "7f".to_owned(),
+                cluster: cluster.map(str::to_owned),
+                message: message.to_owned(),
+            };
+            assert_eq!(gate.subject(), subject);
+            if let Some(description) = description {
+                assert_eq!(gate.describe(), description, "the cluster is named once");
+            }
+        }
+    }
 }
