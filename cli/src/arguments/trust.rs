@@ -200,14 +200,18 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (1e-3..=1e9).contains(&rate) => Ok(rate),
-        _ => Err("must be a number from 0.001 of requests per second".to_owned()),
+        _ => Err("must be a number of requests per second from 0.001 to 1000000000".to_owned()),
     }
 }
 
-/// A share in per cent.
+/// A share in per cent. What fails more than every other time cannot fail twice as often, which is
+/// the least that is forecast; and without any failure nothing can be said of twice as many.
 fn per_cent(text: &str) -> Result<f64, String> {
     match text.strip_suffix('%').map(|number| number.trim().parse::<f64>()) {
         Some(Ok(per_cent)) if (1e-6..=50.0).contains(&per_cent) => Ok(per_cent / 100.0),
+        Some(Ok(0.0)) => Err("0 % is never known exactly: give the share that you could not have \
+                              noticed, for example 0.01%"
+            .to_owned()),
         Some(_) => Err("must be from 0.000001% to 50%".to_owned()),
         None => Err("write it in per cent, for example 0.1%".to_owned()),
     }
@@ -234,6 +238,30 @@ fn stage(text: &str) -> Result<(u8, Duration), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn traffic_has_bounds_and_no_errors_at_all_is_answered() {
+        for (text, expect) in [("0.000001%", 1e-8), ("0.1%", 0.001), ("50 %", 0.5)] {
+            let found = per_cent(text).unwrap();
+            assert!((found - expect).abs() < expect * 1e-9, "{text}: {found}");
+        }
+        for (text, expect) in [
+            ("0%", "could not have noticed, for example 0.01%"),
+            ("0.0 %", "could not have noticed"),
+            ("0.0000001%", "from 0.000001% to 50%"),
+            ("50.1%", "to 50%"),
+            ("-1%", "from 0.000001%"),
+            ("NaN%", "from 0.000001%"),
+            ("0.1", "in per cent"),
+        ] {
+            let why = per_cent(text).unwrap_err();
+            assert!(why.contains(expect), "{text}: {why}");
+        }
+        assert!(rate("0.001").is_ok() && rate("1000000000").is_ok());
+        for text in ["0", "0.0009", "1e10", "many"] {
+            assert!(rate(text).unwrap_err().contains("from 0.001 to 1000000000"), "{text}");
+        }
+    }
 
     #[test]
     fn sources_have_clusters() {
