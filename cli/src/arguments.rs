@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use trust::{Aa, Analysis, Past, Plan, Provided, Replay};
+pub(crate) use trust::{Aa, Analysis, Compare, Past, Plan, Provided, Replay};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 ok or completed, 1 error, 2 usage, 3 aborted, 4 paused or awaiting approval, 5 timeout.
@@ -44,7 +44,7 @@ pub struct Global {
     /// How long one request may take.
     #[arg(long, global = true, value_name = "TIME", default_value = "10s", value_parser = span)]
     pub request_timeout: Duration,
-    /// Whether to use colours; auto heeds `NO_COLOR` and whether the output is a terminal.
+    /// Whether to use colours.
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
     /// Draw with ASCII characters only.
@@ -55,7 +55,8 @@ pub struct Global {
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal that knows them.
+    /// On a terminal that knows them, unless the environment has `NO_COLOR`.
+    #[value(help = "On a terminal that knows them, unless NO_COLOR is set")]
     Auto,
     /// Even into a file.
     Always,
@@ -120,6 +121,7 @@ pub enum GetOutput {
     /// For people.
     Tree,
     /// A `RolloutView`; with --watch one line per change.
+    #[value(help = "A RolloutView; with --watch one line per change")]
     Json,
 }
 
@@ -143,6 +145,7 @@ pub enum ListOutput {
     /// With the plan's estimate, what is waited for, and the message.
     Wide,
     /// A `RolloutViewList`.
+    #[value(help = "A RolloutViewList")]
     Json,
     /// Names only.
     Name,
@@ -182,6 +185,7 @@ pub enum Until {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StatusOutput {
     /// The last `RolloutView`.
+    #[value(help = "The last RolloutView")]
     Json,
 }
 
@@ -269,6 +273,9 @@ mod tests {
             "plan x -f y",
             "plan x --rps 5",
             "plan x --rps 5 --errors 0.1",
+            // A plan is gated by the templates of its rollout.
+            "plan x --template builtin:app",
+            "plan x --arg a=b",
             "aa --recording x --prometheus http://p",
             "aa --recording x --provider p",
             "aa --recording x --save y",
@@ -279,6 +286,22 @@ mod tests {
         ] {
             let words = ["kubectl-lockflight"].into_iter().chain(line.split(' '));
             assert!(Arguments::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_is_for_a_terminal_and_speaks_of_nothing_that_is_not_there() {
+        let mut all = Arguments::command();
+        all.build();
+        for command in std::iter::once(&all).chain(all.get_subcommands()) {
+            let help = command.clone().render_long_help().to_string();
+            assert!(!help.contains('`'), "{help}");
+            let watches = command.get_arguments().any(|one| one.get_id() == "watch");
+            assert_eq!(help.contains("--watch"), watches, "{help}");
+            let past = help.split_once("Stable's past:").map_or("", |(_, rest)| rest);
+            for own in ["--output", "--save", "--trials", "--context"] {
+                assert!(!past.contains(&format!("{own} ")), "{own}: {help}");
+            }
         }
     }
 

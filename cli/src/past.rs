@@ -26,7 +26,11 @@ use lockflight_analysis::{
 use lockflight_crds::{AnalysisTemplateSpec, EvidencePolicy, MetricProviderSpec};
 use serde_json::{Value, json};
 
-use crate::{Failure, arguments::Past, servers::Server};
+use crate::{
+    Failure,
+    arguments::{Compare, Past},
+    servers::Server,
+};
 
 /// Windows of an episode, as the hub cuts them.
 const WINDOWS_PER_EPISODE: i32 = 4;
@@ -141,13 +145,13 @@ fn provider(past: &Past, server: &Server, timeout: Duration) -> Result<Provider,
 
 /// The templates of the command line with their arguments.
 pub(crate) fn templates(
-    past: &Past,
+    compare: &Compare,
     namespace: &str,
     rollout: &str,
 ) -> Result<Vec<ResolvedTemplate>, Failure> {
     let mut resolved = Vec::new();
     let mut known = BTreeSet::new();
-    for reference in &past.template {
+    for reference in &compare.template {
         let (name, spec) = template(reference)?;
         let uses_rollout = serde_json::to_string(&spec)?.contains("{{rollout}}");
         if uses_rollout && rollout.is_empty() {
@@ -155,7 +159,8 @@ pub(crate) fn templates(
                 "--template {reference}: needs the name of the rollout; give it as NAME"
             )));
         }
-        let args = past.args.iter().filter(|(name, _)| spec.args.iter().any(|a| a.name == *name));
+        let args =
+            compare.args.iter().filter(|(name, _)| spec.args.iter().any(|a| a.name == *name));
         let args: BTreeMap<String, String> = args.cloned().collect();
         known.extend(args.keys().cloned());
         let subject = Subject { namespace, rollout };
@@ -163,7 +168,7 @@ pub(crate) fn templates(
             .map_err(|error| Failure::State(format!("--template {reference}: {error}")))?;
         resolved.push(one);
     }
-    match past.args.iter().find(|(name, _)| !known.contains(name)) {
+    match compare.args.iter().find(|(name, _)| !known.contains(name)) {
         Some((name, _)) => {
             Err(Failure::State(format!("--arg {name}: no template has an argument of that name")))
         }

@@ -14,7 +14,7 @@ pub struct Analysis {
     /// Keep watching; Ctrl-C ends.
     #[arg(long, short)]
     pub watch: bool,
-    /// Form of the output [default: text].
+    /// Form of the output [default: text]; with --watch, JSON is one line per change.
     #[arg(long, short, value_enum)]
     pub output: Option<JsonOutput>,
 }
@@ -34,14 +34,14 @@ pub struct Replay {
 #[command(group = ArgGroup::new("from").required(true).multiple(true).args(["recording", "prometheus", "provider"]))]
 pub struct Aa {
     /// Name of the rollout, for templates with {{rollout}}.
-    #[arg(value_name = "NAME", default_value = "")]
+    #[arg(value_name = "NAME", default_value = "", hide_default_value = true)]
     pub name: String,
     /// Recorded windows of stable pods: JSON lines, the judge's settings first.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["prometheus", "provider"])]
     pub recording: Option<PathBuf>,
-    /// Where else stable's past is read from.
+    /// What is compared, and how.
     #[command(flatten)]
-    pub past: Past,
+    pub compare: Compare,
     /// Write the windows that were read into a new file, for --recording and for replay.
     #[arg(long, value_name = "FILE", conflicts_with = "recording")]
     pub save: Option<PathBuf>,
@@ -78,6 +78,22 @@ pub struct Aa {
     /// Form of the output [default: text].
     #[arg(long, short, value_enum)]
     pub output: Option<JsonOutput>,
+    // Last, for its heading would stand above all that follows.
+    /// Where else stable's past is read from.
+    #[command(flatten)]
+    pub past: Past,
+}
+
+/// What compares two revisions, where no rollout is asked.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// What compares two revisions: a file with an analysis template, or builtin:NAME. Name here
+    /// what the rollout names: it is not asked.
+    #[arg(long, value_name = "FILE|builtin:NAME", default_value = "builtin:app")]
+    pub template: Vec<String>,
+    /// Arguments of the templates.
+    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = pair)]
+    pub args: Vec<(String, String)>,
 }
 
 /// Arguments of `plan`.
@@ -86,8 +102,8 @@ pub struct Aa {
 pub struct Plan {
     /// Name of the rollout.
     pub name: Option<String>,
-    /// File with a Rollout, and with the Clusters, `AnalysisTemplates` and `MetricProviders` that
-    /// it needs; several times. Without a Cluster in any, those of the hub are asked for.
+    /// File with a rollout, and with the clusters, analysis templates and metric providers that it
+    /// needs; several times. Without a cluster in any, those of the hub are asked for.
     #[arg(long = "file", short = 'f', value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Requests per second of one cluster.
@@ -96,12 +112,13 @@ pub struct Plan {
     /// Part of stable's requests that fails, for example 0.1%.
     #[arg(long, value_name = "PERCENT", value_parser = per_cent, requires = "rps")]
     pub errors: Option<f64>,
-    /// Where the traffic is read from instead.
-    #[command(flatten)]
-    pub past: Past,
     /// Form of the output [default: text].
     #[arg(long, short, value_enum)]
     pub output: Option<JsonOutput>,
+    // Last, for its heading would stand above all that follows.
+    /// Where the traffic is read from instead.
+    #[command(flatten)]
+    pub past: Past,
 }
 
 /// Where stable's past is read from.
@@ -111,18 +128,12 @@ pub struct Past {
     /// Address of a Prometheus; with several clusters CLUSTER=URL for each of them.
     #[arg(long, value_name = "[CLUSTER=]URL", value_parser = source)]
     pub prometheus: Vec<Source>,
-    /// A `MetricProvider` of the hub with the address of a Prometheus, in place of it; with several
+    /// A metric provider of the hub with the address of a Prometheus, in place of it; with several
     /// clusters CLUSTER=NAME for each of them.
     #[arg(long, value_name = "[CLUSTER=]NAME", value_parser = named)]
     pub provider: Vec<Provided>,
-    /// What compares two revisions: a file with an `AnalysisTemplate`, or builtin:NAME.
-    #[arg(long, value_name = "FILE|builtin:NAME", default_value = "builtin:app")]
-    pub template: Vec<String>,
-    /// Arguments of the templates.
-    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = pair)]
-    pub args: Vec<(String, String)>,
     /// Only pods whose names begin so, for example those of one revision.
-    #[arg(long, value_name = "PREFIX", default_value = "")]
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub pods: String,
     /// How far back to read, at most 48h.
     #[arg(long, value_name = "TIME", default_value = "6h", value_parser = span)]
@@ -159,7 +170,7 @@ pub struct Provided {
 /// The form for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum JsonOutput {
-    /// One object; with --watch one line per change.
+    /// One object.
     Json,
 }
 

@@ -72,7 +72,7 @@ fn stages(arguments: &Aa) -> Result<Vec<Stage>, Failure> {
 
 async fn read(arguments: &Aa, global: &Global) -> Result<StableHistory, Failure> {
     let namespace = global.namespace.as_deref().unwrap_or(NAMESPACE_DEFAULT);
-    let templates = past::templates(&arguments.past, namespace, &arguments.name)?;
+    let templates = past::templates(&arguments.compare, namespace, &arguments.name)?;
     let policy = EvidencePolicy {
         false_aborts: arguments.false_aborts.clone(),
         ..EvidencePolicy::default()

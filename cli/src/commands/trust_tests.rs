@@ -304,6 +304,6 @@ fn templates_in_files_are_read_with_their_names() {
         "aa checkout -n shop --prometheus http://p --arg service=checkout --template {}",
         example("analysis-template.yaml").display()
     ));
-    let found = crate::past::templates(&aa_of(&told).past, "shop", "checkout").unwrap();
+    let found = crate::past::templates(&aa_of(&told).compare, "shop", "checkout").unwrap();
     assert_eq!(found[0].name, "golden-signals");
 }
