@@ -29,7 +29,12 @@ test("a forecast follows the traffic, and its address shows the same", async () 
 test("traffic that is none is refused before it is sent", async () => {
   const { page, context } = await bed.open();
   await page.goto(`${bed.url}/rollouts/shop/checkout/plan`);
-  for (const [rps, failing, why] of [["many", "1", "a number above 0"], ["0", "1", "a number above 0"], ["5", "100", "below 100"]]) {
+  for (const [rps, failing, why] of [
+    ["many", "1", "a number from 0.001"],
+    ["0", "1", "a number from 0.001"],
+    ["5", "0", "never known exactly"],
+    ["5", "51", "to 50."],
+  ]) {
     await page.getByLabel(/Requests per second/).fill(rps);
     await page.getByLabel(/Failing on stable/).fill(failing);
     await page.getByRole("button", { name: "Forecast" }).click();
@@ -38,7 +43,7 @@ test("traffic that is none is refused before it is sent", async () => {
   assert.equal(new URL(page.url()).search, "");
   // An address that was typed in is answered by the server, which names what is wrong.
   await page.goto(`${bed.url}/rollouts/shop/checkout/plan?rps=5&errors=250`);
-  await page.getByText("errors must be a share above 0 and below 1").waitFor();
+  await page.getByText("errors must be a share from 0.00000001 to 0.5").waitFor();
   await context.close();
 });
 

@@ -1,6 +1,6 @@
 //! What a person wants to know before they press: the evidence so far, and the plan.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use axum::{
     Extension,
@@ -36,8 +36,10 @@ use crate::{
 
 /// Problems of a manifest that are told at once.
 const PROBLEMS_MAX: usize = 5;
-/// More requests per second than any cluster has.
-const RPS_MAX: f64 = 1e9;
+/// Requests per second of a cluster, as the plugin takes them.
+const RPS: RangeInclusive<f64> = 0.001..=1e9;
+/// Share of failures, likewise: beyond a half nothing can fail twice as often.
+const ERRORS: RangeInclusive<f64> = 1e-8..=0.5;
 /// How traffic is told.
 const TOLD_SHAPE: &str = "for example ?rps=200&errors=0.002, of one cluster";
 
@@ -54,11 +56,11 @@ impl Told {
     fn checked(&self) -> Result<Option<(f64, f64)>, &'static str> {
         match (self.rps, self.errors) {
             (None, None) => Ok(None),
-            (Some(rps), _) if !(rps > 0.0 && rps <= RPS_MAX) => {
-                Err("rps must be a number of requests per second above 0, up to 1000000000")
+            (Some(rps), _) if !RPS.contains(&rps) => {
+                Err("rps must be a number of requests per second from 0.001 to 1000000000")
             }
-            (_, Some(errors)) if !(errors > 0.0 && errors < 1.0) => {
-                Err("errors must be a share above 0 and below 1, for example 0.002")
+            (_, Some(errors)) if !ERRORS.contains(&errors) => {
+                Err("errors must be a share from 0.00000001 to 0.5, for example 0.002")
             }
             (Some(rps), Some(errors)) => Ok(Some((rps, errors))),
             _ => Err("rps and errors belong together: give both or none"),

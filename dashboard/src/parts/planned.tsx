@@ -1,5 +1,5 @@
 // Waves and steps of a plan, with the least time of each and what its gates can see.
-import type { Approval, Card, PlannedStepView, PlanView, RolloutPage } from "../api/types";
+import type { Approval, Card, ForecastView, PlannedStepView, PlanView, RolloutPage } from "../api/types";
 import { figure } from "../text/figures";
 import { seconds, span } from "../text/time";
 import { Tag, Wide, Words } from "./bits";
@@ -130,7 +130,7 @@ export function PlannedSteps({ plan, page }: { plan: PlanView; page: RolloutPage
                 <td>{time(step.leastSecondsFirst)}</td>
                 <td>{time(step.leastSeconds)}</td>
                 {factors.map((one, at) => (
-                  <Back seconds={step.detections[at]?.seconds ?? null} step={step} key={one.factor} />
+                  <Back seen={step.detections[at]} step={step} key={one.factor} />
                 ))}
                 {hasForecast ? (
                   <>
@@ -161,10 +161,13 @@ function Here({ cards, step }: { cards: Card[]; step: number }) {
 }
 
 /** How soon it is taken back; marked where that is before the step can end. */
-function Back({ seconds: after, step }: { seconds: number | null; step: PlannedStepView }) {
+function Back({ seen, step }: { seen: ForecastView | undefined; step: PlannedStepView }) {
   // At 100 % nothing stands beside it to compare with.
-  if (after === null) return <td>{step.detections.length ? <Never /> : null}</td>;
-  const inTime = after <= step.leastSecondsFirst;
+  if (!seen) return <td />;
+  if (seen.tolerated) return <td class="faint">tolerated</td>;
+  const after = seen.seconds;
+  if (after === null) return <td><Never /></td>;
+  const inTime = isInTime(after, step);
   return (
     <td class={inTime ? "tone-good" : ""}>
       {inTime ? <span title="before this step can end">✔ </span> : null}
@@ -173,9 +176,14 @@ function Back({ seconds: after, step }: { seconds: number | null; step: PlannedS
   );
 }
 
+/** Whether a release is taken back before the step can end. */
+export function isInTime(after: number, step: PlannedStepView): boolean {
+  return after <= step.leastSecondsFirst;
+}
+
 function Never() {
   return (
-    <span class="faint" title="not within 30 days, or tolerated">
+    <span class="faint">
       none
     </span>
   );

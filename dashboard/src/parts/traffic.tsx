@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { PlanView } from "../api/types";
 import { setQuery } from "../state/route";
 import { me } from "../state/store";
+import { isInTime } from "./planned";
 import { figure } from "../text/figures";
 import { span } from "../text/time";
 
@@ -15,8 +16,9 @@ interface TrafficProps {
 }
 
 function wrong(rps: string, errors: string): string {
-  if (!(Number(rps) > 0)) return "Requests per second: a number above 0.";
-  if (!(Number(errors) > 0 && Number(errors) < 100)) return "Failing: a percentage above 0 and below 100.";
+  if (!(Number(rps) >= 0.001 && Number(rps) <= 1e9)) return "Requests per second: a number from 0.001 to 1000000000.";
+  if (Number(errors) === 0) return "Failing: 0 % is never known exactly; give the share that you could not have noticed, for example 0.01.";
+  if (!(Number(errors) >= 1e-6 && Number(errors) <= 50)) return "Failing: a percentage from 0.000001 to 50.";
   return "";
 }
 
@@ -88,13 +90,20 @@ function Uncounted() {
   return <>{why}: say how much traffic one cluster has.</>;
 }
 
+/** What the marks mean that stand in the table. */
 function Explained({ plan }: { plan: PlanView }) {
+  const seen = plan.steps.flatMap((step) => step.detections.map((one) => ({ ...one, step })));
+  const marks = [
+    seen.some((one) => one.seconds !== null && isInTime(one.seconds, one.step)) ? "✔: before the step can end." : "",
+    seen.some((one) => one.tolerated) ? "Tolerated: no worse than the margins of the comparison allow; it is not taken back." : "",
+    seen.some((one) => !one.tolerated && one.seconds === null) ? "None: not within 30 days, or hidden by how much pods differ." : "",
+  ];
   return (
     <p class="faint">
-      ✔: before the step can end. Shown to be good: a release that is as good as stable. Difference: the smallest one of
-      error shares that can be ruled out within {span(plan.decisionDeadlineSeconds * 1_000)}, the decision deadline. Averages,
-      good to a factor of 2.5, with batches of failures and differences of pods as usual; none: not within 30 days, or
-      tolerated. Evidence adds up over steps, and clusters that move together see it sooner.
+      {marks.filter(Boolean).join(" ")} Shown good: a release that is as good as stable. Difference: the smallest one of error
+      shares that can be ruled out within {span(plan.decisionDeadlineSeconds * 1_000)}, the decision deadline. Averages, good to
+      a factor of 2.5, with batches of failures and differences of pods as usual. Evidence adds up over steps, and clusters that
+      move together see it sooner.
     </p>
   );
 }

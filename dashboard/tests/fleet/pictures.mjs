@@ -93,7 +93,7 @@ function run(command) {
 
 async function apply(text) {
   writeFileSync(manifest, text);
-  await shell("kubectl apply --server-side --force-conflicts -f checkout.yaml");
+  await shell("kubectl apply --server-side -f checkout.yaml");
 }
 
 /** Follows the release to this state; `code` is what the command ends with. */
