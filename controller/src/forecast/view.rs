@@ -229,13 +229,14 @@ impl Pace<'_> {
         let at = Step { canary_share: share, pods: (canary, self.pods.max(1)), clusters: 1 };
         let seconds = |time: Option<TimeDelta>| time.map(|time| time.num_seconds());
         let tolerated = tolerated_ratio(metric, load);
-        // No more than all requests can be bad.
+        // No more than all requests can be bad. Of no failures nothing is a multiple.
         let most = 1.0 / load.bad_share;
+        let is_multiple = load.bad_share > 0.0;
         view.detections = FACTORS
             .map(|factor| ForecastView {
                 factor,
                 seconds: seconds(forecast.to_detect(at, factor)),
-                tolerated: factor.min(most) <= tolerated,
+                tolerated: is_multiple && factor.min(most) <= tolerated,
             })
             .into();
         view.proof_seconds = seconds(forecast.to_prove(at));
