@@ -23,6 +23,8 @@ pub(crate) struct Session {
     client: Client,
     /// Address of the API server, for messages.
     server: String,
+    /// The context of the kubeconfig, where there is one.
+    context: Option<String>,
     /// Namespace that the command works in.
     pub(crate) namespace: String,
     request_timeout: Duration,
@@ -43,7 +45,7 @@ pub(crate) enum Update {
 impl Session {
     /// Reads the kubeconfig and prepares a client. Sends nothing.
     pub(crate) async fn open(global: &Global, style: Style) -> Result<Self, Failure> {
-        let mut config = config(global).await?;
+        let (mut config, context) = config(global).await?;
         config.connect_timeout = Some(global.request_timeout);
         // A person waits: an error now is better than an answer in minutes.
         config.default_retry = false;
@@ -53,7 +55,8 @@ impl Session {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::try_from(config)
             .map_err(|error| Failure::from_kube(error, &server, &namespace))?;
-        Ok(Self { client, server, namespace, request_timeout: global.request_timeout, style })
+        let request_timeout = global.request_timeout;
+        Ok(Self { client, server, context, namespace, request_timeout, style })
     }
 
     /// A session over any client.
@@ -62,6 +65,7 @@ impl Session {
         Self {
             client,
             server: "https://hub:6443".to_owned(),
+            context: None,
             namespace: "shop".to_owned(),
             request_timeout: Duration::from_secs(1),
             style: Style { color: false, ascii: false, times: Times::Absolute },
@@ -73,9 +77,9 @@ impl Session {
         &self.client
     }
 
-    /// Address of the API server.
-    pub(crate) fn server(&self) -> &str {
-        &self.server
+    /// What the hub is called: its context, as people know it, or else its address.
+    pub(crate) fn hub(&self) -> &str {
+        self.context.as_ref().unwrap_or(&self.server)
     }
 
     /// The answer to any request, in time, or why there is none.
@@ -158,14 +162,18 @@ impl Session {
     }
 }
 
-async fn config(global: &Global) -> Result<Config, Failure> {
+/// The configuration of the client, and the context that it is from.
+async fn config(global: &Global) -> Result<(Config, Option<String>), Failure> {
     let Some(kubeconfig) = kubeconfig(global.kubeconfig.as_deref())? else {
-        return Config::infer().await.map_err(|error| Failure::NoCluster(Box::new(error)));
+        let inferred = Config::infer().await;
+        let inferred = inferred.map_err(|error| Failure::NoCluster(Box::new(error)))?;
+        return Ok((inferred, None));
     };
-    check_context(&kubeconfig, global.context.as_deref())?;
+    let context = check_context(&kubeconfig, global.context.as_deref())?;
     let options =
         KubeConfigOptions { context: global.context.clone(), ..KubeConfigOptions::default() };
-    Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(Failure::Kubeconfig)
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    Ok((config.map_err(Failure::Kubeconfig)?, Some(context)))
 }
 
 /// The kubeconfig that kubectl would use; none at all is fine inside a pod.
@@ -179,11 +187,12 @@ fn kubeconfig(file: Option<&Path>) -> Result<Option<Kubeconfig>, Failure> {
     Ok(Kubeconfig::read().ok())
 }
 
-fn check_context(kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<(), Failure> {
+/// The context that is meant.
+fn check_context(kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<String, Failure> {
     let known: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
     let chosen = wanted.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty());
     match chosen {
-        Some(name) if known.iter().any(|known| known == name) => Ok(()),
+        Some(name) if known.iter().any(|known| known == name) => Ok(name.to_owned()),
         Some(name) => {
             Err(Failure::Context { wanted: format!("there is no context {name:?}"), known })
         }
@@ -201,7 +210,7 @@ mod tests {
             "apiVersion: v1\nkind: Config\ncontexts: [{name: a, context: {cluster: a}}, {name: b, context: {cluster: b}}]\n",
         )
         .unwrap();
-        assert!(check_context(&kubeconfig, Some("b")).is_ok());
+        assert_eq!(check_context(&kubeconfig, Some("b")).unwrap(), "b");
         let failure = check_context(&kubeconfig, Some("c")).unwrap_err();
         assert_eq!(failure.to_string(), r#"there is no context "c"; the kubeconfig has: a, b"#);
         let failure = check_context(&kubeconfig, None).unwrap_err();

@@ -139,7 +139,7 @@ fn caches(
         // Evidence lives in the hub; its own dashboard shows it.
         evidence: Arc::new(EvidenceFeed::default()),
         live: Arc::new(move || seen.synced() && answering.load(Ordering::Relaxed)),
-        hub: session.server().to_owned(),
+        hub: session.hub().to_owned(),
     };
     let rollouts_api: Api<Rollout> = scoped(client.clone(), namespace);
     let events_api = scoped(client.clone(), namespace);
