@@ -59,8 +59,11 @@ test("a silent API server is told as what it is", async () => {
   await tell(fleet, "silence");
   await page.getByText(/Stale for \d+s/).waitFor();
   await page.getByText("The hub's API server does not answer.").waitFor();
+  const filter = () => page.locator("main").evaluate((main) => getComputedStyle(main).filter);
+  assert.equal(await filter(), "grayscale(1)", "what may be old has its colours still");
   await tell(fleet, "speak");
   await page.getByText(/Stale for/).waitFor({ state: "detached" });
+  assert.equal(await filter(), "none");
   await context.close();
   await fleet.stop();
 });

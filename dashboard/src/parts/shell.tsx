@@ -95,7 +95,9 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <Who />
       </header>
       <Banner />
-      <main id="main">{children}</main>
+      <main id="main" class={lostSince.value ?? deafSince.value ? "stale" : undefined}>
+        {children}
+      </main>
       <div class="unseen" role="status" aria-live="polite">
         {news.value}
       </div>
