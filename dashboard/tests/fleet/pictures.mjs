@@ -27,7 +27,7 @@ const PICTURES = {
   rollout: { path: ROLLOUT, shows: /Abort attempt/ },
   approval: { path: ROLLOUT, shows: /awaits approval/ },
   approve: { path: ROLLOUT, press: /^Approve/, shows: /Bad of all/ },
-  plan: { path: `${ROLLOUT}/plan?rps=50&errors=0.5`, shows: /before the step can end/, ofHub: true },
+  plan: { path: `${ROLLOUT}/plan?rps=50&errors=0.5`, shows: /Shown good: a release/, ofHub: true },
   aborted: { path: ROLLOUT, shows: /Taken back/ },
   abort: { path: ROLLOUT, press: /^Abort attempt/, shows: /The same from a terminal/ },
   history: { path: `${ROLLOUT}/history`, shows: /RolloutStarted/ },
