@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
-use lockflight_crds::{Rollout, RolloutStatus};
+use lockflight_crds::{AttemptPhase, Rollout, RolloutStatus};
 
 use super::view::{AttemptRecord, GateView, Outcome, RolloutRow};
 use crate::shelf::Key;
@@ -74,6 +74,13 @@ impl History {
         };
         if seen_before.is_some() {
             kept.records.pop_front();
+        } else if let Some(last) = kept.records.front_mut()
+            && last.ended_at.is_none()
+            && row.from.as_ref() == Some(&last.revision)
+        {
+            // Its end was too short to be seen; but what the next one starts from in every
+            // cluster has got there.
+            last.phase = AttemptPhase::Completed;
         }
         kept.records.push_front(record);
         kept.records.truncate(ATTEMPTS_MAX);
@@ -114,5 +121,37 @@ impl Kept {
             })
             .collect();
         self.seen_before = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dashboard::view::testing::{now, progressing};
+
+    /// The phase that is kept of an attempt, once another has begun from this revision.
+    fn phase_after(first: &Rollout, base: &str) -> AttemptPhase {
+        let key = Key::new("shop", "checkout");
+        let mut next = first.clone();
+        let status = next.status.as_mut().unwrap();
+        let attempt = status.attempt.as_mut().unwrap();
+        (attempt.number, attempt.revision) = (4, "new".to_owned());
+        for member in &mut status.members {
+            member.base.as_mut().unwrap().revision = Some(base.to_owned());
+        }
+        let mut history = History::new(now());
+        for rollout in [first, &next] {
+            history.see(&key, rollout, &RolloutRow::from(rollout), now());
+        }
+        let [newest, before] = &history.of(&key)[..] else { panic!("two attempts") };
+        assert_eq!((newest.number, newest.phase), (4, AttemptPhase::Progressing));
+        before.phase
+    }
+
+    #[test]
+    fn an_attempt_that_the_next_one_starts_from_was_completed() {
+        let first = progressing();
+        assert_eq!(phase_after(&first, "7a1b2c3d4e"), AttemptPhase::Completed);
+        assert_eq!(phase_after(&first, "618e741e25"), AttemptPhase::Progressing, "it was replaced");
     }
 }

@@ -21,7 +21,7 @@ const PHASES: Record<AttemptPhase, Look> = {
 const REPLACED: Look = { glyph: "·", tone: "rest" };
 
 function Attempt({ one, next }: { one: AttemptRecord; next: AttemptRecord | undefined }) {
-  const isReplaced = next !== undefined && !one.endedAt;
+  const isReplaced = next !== undefined && !one.endedAt && one.phase !== "Completed";
   const end = one.endedAt ?? next?.startedAt;
   const all = (end ? Date.parse(end) : Date.now()) - Date.parse(one.startedAt);
   const waiting = one.waitingSeconds * 1_000;
