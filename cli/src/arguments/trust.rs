@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, ValueEnum};
+use lockflight::forecast::{ERRORS, RPS};
 
 use super::span;
 
@@ -210,16 +211,15 @@ fn pair(text: &str) -> Result<(String, String), String> {
 /// Requests per second.
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(rate) if (1e-3..=1e9).contains(&rate) => Ok(rate),
+        Ok(rate) if RPS.contains(&rate) => Ok(rate),
         _ => Err("must be a number of requests per second from 0.001 to 1000000000".to_owned()),
     }
 }
 
-/// A share in per cent. What fails more than every other time cannot fail twice as often, which is
-/// the least that is forecast; and without any failure nothing can be said of twice as many.
+/// A share in per cent. Without any failure nothing can be said of twice as many.
 fn per_cent(text: &str) -> Result<f64, String> {
     match text.strip_suffix('%').map(|number| number.trim().parse::<f64>()) {
-        Some(Ok(per_cent)) if (1e-6..=50.0).contains(&per_cent) => Ok(per_cent / 100.0),
+        Some(Ok(per_cent)) if ERRORS.contains(&(per_cent / 100.0)) => Ok(per_cent / 100.0),
         Some(Ok(0.0)) => Err("0 % is never known exactly: give the share that you could not have \
                               noticed, for example 0.01%"
             .to_owned()),

@@ -1,6 +1,6 @@
 //! What a person wants to know before they press: the evidence so far, and the plan.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension,
@@ -28,7 +28,7 @@ use super::{
     view::{EvidencePage, PlanPage},
 };
 use crate::{
-    forecast::{Expected, Planned},
+    forecast::{ERRORS, Expected, Planned, RPS},
     metrics::{BUILTIN_PREFIX, Subject},
     standing::EvidenceView,
     validate::resolve_all,
@@ -36,10 +36,6 @@ use crate::{
 
 /// Problems of a manifest that are told at once.
 const PROBLEMS_MAX: usize = 5;
-/// Requests per second of a cluster, as the plugin takes them.
-const RPS: RangeInclusive<f64> = 0.001..=1e9;
-/// Share of failures, likewise: beyond a half nothing can fail twice as often.
-const ERRORS: RangeInclusive<f64> = 1e-8..=0.5;
 /// How traffic is told.
 const TOLD_SHAPE: &str = "for example ?rps=200&errors=0.002, of one cluster";
 

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use kube::ResourceExt as _;
 use lockflight_analysis::{
-    judge::{Judge, MetricPlan},
+    judge::{Judge, Margin},
     trust::{Forecast, Load, Step},
 };
 use lockflight_crds::{Approval, PlanStatus, Rollout};
@@ -228,15 +228,11 @@ impl Pace<'_> {
         let canary = (u32::from(step.weight) * self.pods).div_ceil(100).max(1);
         let at = Step { canary_share: share, pods: (canary, self.pods.max(1)), clusters: 1 };
         let seconds = |time: Option<TimeDelta>| time.map(|time| time.num_seconds());
-        let tolerated = tolerated_ratio(metric, load);
-        // No more than all requests can be bad. Of no failures nothing is a multiple.
-        let most = 1.0 / load.bad_share;
-        let is_multiple = load.bad_share > 0.0;
         view.detections = FACTORS
             .map(|factor| ForecastView {
                 factor,
                 seconds: seconds(forecast.to_detect(at, factor)),
-                tolerated: is_multiple && factor.min(most) <= tolerated,
+                tolerated: is_tolerated(&metric.margins.tolerate, load.bad_share, factor),
             })
             .into();
         view.proof_seconds = seconds(forecast.to_prove(at));
@@ -267,15 +263,36 @@ impl Pace<'_> {
     }
 }
 
-/// How many times as often as stable a release may fail before it is taken back: both margins have
-/// to be passed.
-fn tolerated_ratio(metric: &MetricPlan, load: &Load) -> f64 {
-    let margin = metric.margins.tolerate;
-    margin.ratio.max(1.0 + margin.difference / load.bad_share)
+/// Whether a release that fails so many times as often as stable is within the margins: both have
+/// to be passed before it is taken back. Of no failures nothing is a multiple.
+fn is_tolerated(margin: &Margin, bad_share: f64, factor: f64) -> bool {
+    // No more than all requests can be bad.
+    let ratio = factor.min(1.0 / bad_share);
+    bad_share > 0.0 && ratio <= margin.ratio.max(1.0 + margin.difference / bad_share)
 }
 
 /// A span of the API; the hub has checked it.
 fn span(duration: &lockflight_crds::Duration) -> TimeDelta {
     let span = duration.to_std().ok().and_then(|span| TimeDelta::from_std(span).ok());
     span.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_tolerated_until_it_passes_both_margins() {
+        let margin = Margin { ratio: 1.5, difference: 0.01 };
+        for (bad_share, factor, tolerated, what) in [
+            (0.1, 1.2, true, "within both"),
+            (0.1, 2.0, false, "beyond both"),
+            (0.001, 10.0, true, "ten times, and less than a hundredth more"),
+            (0.001, 12.0, false, "more than a hundredth more"),
+            (0.8, 10.0, true, "no more than all can be bad"),
+            (0.0, 2.0, false, "of no failures nothing is a multiple"),
+        ] {
+            assert_eq!(is_tolerated(&margin, bad_share, factor), tolerated, "{what}");
+        }
+    }
 }
